@@ -1,0 +1,67 @@
+# `make help` lists what there is. Everything runs in .venv, which `make setup` makes.
+
+# the first of these that runs and is 3.11 or 3.12; or say: make PYTHON=/path/to/python
+FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
+	$$p -c '$(FITS)' 2> /dev/null && echo $$p && break; done)
+ENV := .venv
+RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
+.DEFAULT_GOAL := help
+.PHONY: help setup demo photos test lint format types ui lock rebuild clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(ENV)/ready ## install everything into .venv (about 6 GB: the CUDA build of torch)
+
+demo: setup ## rebuild the small experiment offline, from pictures to report and MLflow
+	@$(RUN) dvc repro publish@demo
+	@echo
+	@echo "Report:  reports/demo/report.html"
+	@echo "MLflow:  make ui"
+
+photos: setup ## rebuild the experiment behind the README's numbers (about an hour on 2 cores)
+	@$(RUN) dvc repro publish@photos
+	@echo
+	@echo "Report:  reports/photos/report.html"
+
+ui: setup ## publish all results and open MLflow on 127.0.0.1
+	@$(RUN) whitepatch ui
+
+test: setup lint types ## check everything: lint, types, tests, the pipeline in miniature
+	@$(RUN) python -m pytest
+
+lint: setup ## check style, and docstrings against code
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+format: setup ## mend style
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+types: setup ## check types
+	@$(RUN) mypy
+
+rebuild: setup ## train demo again from nothing, cache and checkpoints set aside
+	@rm -rf checkpoints
+	@$(RUN) dvc repro --force report@demo
+
+lock: setup ## compile the short list of pyproject.toml into requirements.txt
+	@$(RUN) uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-header --group dev pyproject.toml --output-file requirements.txt
+
+clean: ## remove the environment and all scratch; results and DVC's cache stay
+	@rm -rf $(ENV) checkpoints .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# uv itself comes first, at the version and hash that requirements.txt pins; then all the rest.
+$(ENV)/ready: requirements.txt pyproject.toml
+	@"$(PYTHON)" -c '$(FITS)' 2> /dev/null || \
+		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@"$(PYTHON)" -m venv --clear $(ENV)
+	@awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.txt > $(ENV)/uv.txt
+	@echo "Installing into $(ENV): a few minutes and about 6 GB"
+	@$(ENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(ENV)/uv.txt
+	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --require-hashes -r requirements.txt || \
+		$(ENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""White Patch: what attention modules really do in a small CNN."""
