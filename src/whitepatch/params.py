@@ -1,0 +1,289 @@
+"""params.yaml, loaded strictly: unknown, missing and impossible values are refused.
+
+There is no second default anywhere in the code: a key that is missing is an error.
+"""
+
+__all__ = [
+    "Experiment",
+    "Params",
+    "Patch",
+    "PhotoGroup",
+    "Photos",
+    "Pixels",
+    "Rows",
+    "Runtime",
+    "Score",
+    "Split",
+    "Train",
+    "load",
+]
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+
+T = TypeVar("T")
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Count = Annotated[int, Field(gt=0)]
+Index = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Strict(BaseModel):
+    """A part of params.yaml: its keys exactly, its types exactly, unchangeable."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Runtime(Strict):
+    """Where and how every training and evaluation runs."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(gt=0, le=256)]
+
+
+class PhotoGroup(Strict):
+    """How many crops are cut from which photographs."""
+
+    crops: Count
+    photographs: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Photos(Strict):
+    """The source `photos`: crops of photographs that installed packages carry."""
+
+    seed: Seed
+    sides: Annotated[tuple[Annotated[int, Field(ge=16)], ...], Field(min_length=1)]
+    darkest: Annotated[float, Field(gt=0, le=1)]
+    swap_channels: bool
+    train: PhotoGroup
+    validation: PhotoGroup
+    test: PhotoGroup
+
+    @model_validator(mode="after")
+    def _photographs_do_not_meet(self) -> "Photos":
+        names = [*self.train.photographs, *self.validation.photographs, *self.test.photographs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"a photograph belongs to one group only; {', '.join(twice)} to more")
+        return self
+
+    def num_rows(self, file: Literal["train", "test"]) -> int:
+        """Return the number of images in a file of this source."""
+        return self.test.crops if file == "test" else self.train.crops + self.validation.crops
+
+
+class Sources(Strict):
+    """Where images come from."""
+
+    photos: Photos
+
+
+class Rows(Strict):
+    """Rows start to stop - 1 of a source's file."""
+
+    file: Literal["train", "test"]
+    start: Index
+    stop: Count
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Rows":
+        if self.stop <= self.start:
+            raise ValueError(f"stop must be above start, got {self.start} to {self.stop}")
+        return self
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def meets(self, other: "Rows") -> bool:
+        """Say whether two ranges share a row."""
+        return self.file == other.file and max(self.start, other.start) < min(self.stop, other.stop)
+
+
+class Split(Strict):
+    """Which rows train, validate and test."""
+
+    train: Rows
+    validation: Rows | None
+    test: Rows
+
+    def parts(self) -> dict[str, Rows]:
+        """Return the ranges by name, in the order of the manifest."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in named.items() if rows is not None}
+
+    @model_validator(mode="after")
+    def _parts_do_not_meet(self) -> "Split":
+        parts = self.parts()
+        for first, second in [("train", "validation"), ("train", "test"), ("validation", "test")]:
+            if first in parts and second in parts and parts[first].meets(parts[second]):
+                raise ValueError(f"{first} and {second} share rows; they must be disjoint")
+        return self
+
+
+class Patch(Strict):
+    """The white patch and the plan of who gets it and where."""
+
+    plan: Literal["per_image", "per_batch"]
+    seed: Seed
+    probability: Annotated[float, Field(gt=0, lt=1)]
+    size: Annotated[int, Field(gt=0, lt=96)]
+    positions: Count
+    value: float
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Patch":
+        if self.positions - 1 + self.size > 96:
+            raise ValueError(
+                f"positions - 1 + size must be at most 96 pixels, "
+                f"got {self.positions} - 1 + {self.size}"
+            )
+        if self.plan == "per_batch" and self.probability != 0.5:
+            raise ValueError(f"per_batch tosses a fair coin: 0.5, got {self.probability}")
+        return self
+
+
+class Pixels(Strict):
+    """A byte becomes (byte - offset) / scale."""
+
+    offset: float
+    scale: Annotated[float, Field(gt=0)]
+
+
+class Train(Strict):
+    """One training."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    epochs: Count
+    batch_size: Count
+    shuffle: bool
+    loss: Literal["logits", "printed"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["one_cycle", "constant"]
+    rise: Annotated[float, Field(ge=0, le=1)]
+    choose: Literal["validation", "test"]
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "Train":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ, got {list(self.seeds)}")
+        return self
+
+
+class Score(Strict):
+    """Which maps are kept, scored and drawn."""
+
+    images: Count
+    panel: Count
+
+    @model_validator(mode="after")
+    def _panel_is_kept(self) -> "Score":
+        if self.panel > self.images:
+            raise ValueError(f"panel must be at most images, got {self.panel} of {self.images}")
+        return self
+
+
+class Experiment(Strict):
+    """Images and protocol."""
+
+    source: Literal["photos"]
+    split: Split
+    patch: Patch
+    pixels: Pixels
+    train: Train
+    score: Score
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "Experiment":
+        if self.train.choose == "validation" and self.split.validation is None:
+            raise ValueError("train.choose is validation, but split.validation is null")
+        if self.train.batch_size > len(self.split.train):
+            raise ValueError(
+                f"train.batch_size must be at most the {len(self.split.train)} images of "
+                f"split.train, got {self.train.batch_size}"
+            )
+        if self.score.images > len(self.split.test):
+            raise ValueError(
+                f"score.images must be at most the {len(self.split.test)} images of split.test, "
+                f"got {self.score.images}"
+            )
+        return self
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    runtime: Runtime
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)]
+    sources: Sources
+    experiments: dict[Name, Experiment]
+
+    @model_validator(mode="after")
+    def _rows_exist(self) -> "Params":
+        if len(set(self.variants)) < len(self.variants):
+            raise ValueError(f"variants must differ, got {list(self.variants)}")
+        for name, experiment in self.experiments.items():
+            for part, rows in experiment.split.parts().items():
+                most = self.sources.photos.num_rows(rows.file)
+                if rows.stop > most:
+                    raise ValueError(
+                        f"experiments.{name}.split.{part}.stop: the source has {most} rows "
+                        f"in its {rows.file} file, got {rows.stop}"
+                    )
+        return self
+
+    def experiment(self, name: str) -> Experiment:
+        """Return an experiment by name; a name that is not there is a `UserError`."""
+        return self._named(self.experiments, "experiment", name)
+
+    def variant(self, name: str) -> str:
+        """Return `name` if it is a variant of params.yaml, else raise `UserError`."""
+        return self._named({variant: variant for variant in self.variants}, "variant", name)
+
+    @staticmethod
+    def _named(known: dict[str, T], what: str, name: str) -> T:
+        if name not in known:
+            raise UserError(f"no {what} {name!r} in params.yaml; it has {', '.join(known)}")
+        return known[name]
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: The file is missing, is no YAML, or breaks a rule; one line names
+            the key, the rule and the value.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is not here; run this from the project's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no readable YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        raise UserError(f"{path}: {_line(error.errors())}") from None
+
+
+def _line(errors: list[ErrorDetails]) -> str:
+    first = errors[0]
+    where = ".".join(map(str, first["loc"]))
+    rule = first["msg"].removeprefix("Value error, ")
+    rule = {
+        "Extra inputs are not permitted": "is not a key of this place",
+        "Field required": "is missing",
+    }.get(rule, rule)
+    # a rule of a whole section names its own values; its input would be the section again
+    given = first["input"]
+    value = "" if isinstance(given, dict | BaseModel) else f", got {json.dumps(given)}"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{where}: {rule}{value}{more}" if where else f"{rule}{value}{more}"

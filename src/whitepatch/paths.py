@@ -1,0 +1,73 @@
+"""Every artefact's name, relative to the project's root. Creates nothing."""
+
+__all__ = [
+    "CHECKPOINTS",
+    "MLFLOW",
+    "PARAMS",
+    "contact_sheet",
+    "history",
+    "maps",
+    "metrics",
+    "model",
+    "raw",
+    "report",
+    "split",
+    "training_record",
+    "weights",
+]
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+CHECKPOINTS = Path("checkpoints")
+MLFLOW = Path("mlflow")
+
+
+def raw(source: str) -> Path:
+    """Folder of a source's images, in STL-10's binary layout."""
+    return Path("data/raw") / source
+
+
+def split(experiment: str) -> Path:
+    """Manifest of an experiment: one row an image."""
+    return Path("data/split") / f"{experiment}.csv"
+
+
+def report(experiment: str) -> Path:
+    """Folder of an experiment's results."""
+    return Path("reports") / experiment
+
+
+def contact_sheet(experiment: str) -> Path:
+    """Picture of the first images of each split, with their labels."""
+    return report(experiment) / "contact_sheet.png"
+
+
+def history(experiment: str, variant: str) -> Path:
+    """Losses and accuracies of every seed and epoch."""
+    return report(experiment) / "history" / f"{variant}.csv"
+
+
+def metrics(experiment: str, variant: str) -> Path:
+    """Final numbers of every seed."""
+    return report(experiment) / "metrics" / f"{variant}.json"
+
+
+def maps(experiment: str, variant: str) -> Path:
+    """Maps, per-image scores and predictions of every seed."""
+    return report(experiment) / "maps" / f"{variant}.npz"
+
+
+def model(experiment: str, variant: str) -> Path:
+    """Folder of a variant's trained weights."""
+    return Path("models") / experiment / variant
+
+
+def weights(experiment: str, variant: str, seed: int) -> Path:
+    """Weights of one seed at its chosen epoch."""
+    return model(experiment, variant) / f"seed-{seed:02}.safetensors"
+
+
+def training_record(experiment: str, variant: str) -> Path:
+    """Which epoch each seed chose, and on what the training ran."""
+    return model(experiment, variant) / "training.json"

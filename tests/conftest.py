@@ -1,0 +1,54 @@
+"""What several tests share. Everything here is small, seeded and offline."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from whitepatch import params
+from whitepatch.params import Params
+
+ROOT = Path(__file__).parents[1]
+
+# one thread is the fastest for networks this small, and the same on every machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def everything() -> Params:
+    """Return the committed parameters."""
+    return params.load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    """Return a function that writes params.yaml with some keys changed.
+
+    Keys are dotted paths; the value `...` removes the key.
+    """
+
+    def edit(changes: dict[str, Any]) -> Path:
+        content = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            section = content
+            for name in path:
+                section = section[name]
+            if value is ...:
+                del section[last]
+            else:
+                section[last] = value
+        target = tmp_path / "params.yaml"
+        YAML(typ="safe", pure=True).dump(content, target)
+        return target
+
+    return edit
