@@ -1,0 +1,1 @@
+"""Images: where they come from, who is patched, how a batch is made."""

@@ -1,0 +1,85 @@
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from whitepatch.data import binary, manifest
+from whitepatch.errors import UserError
+
+
+def rows_of(path):
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+@pytest.fixture
+def raw(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    generator = np.random.default_rng(5)
+    for file, number in (("train", 1200), ("test", 400)):
+        images = generator.integers(256, size=(number, 3, 1, 1), dtype=np.uint8)
+        images = np.broadcast_to(images, (number, 3, 96, 96))
+        binary.write(folder, file, images, np.ones(number, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def table(everything, raw, tmp_path):
+    path = tmp_path / "demo.csv"
+    path.write_text(manifest.table(everything.experiment("demo"), raw))
+    return path
+
+
+def test_one_row_an_image_and_the_splits_share_none(table):
+    rows = rows_of(table)
+    assert tuple(rows[0]) == manifest.COLUMNS
+    assert [row["split"] for row in rows] == ["train"] * 1000 + ["validation"] * 200 + [
+        "test"
+    ] * 400
+    assert len({(row["file"], row["row"]) for row in rows}) == 1600
+    # validation is the last rows of train
+    assert [int(row["row"]) for row in rows if row["split"] == "validation"] == [*range(1000, 1200)]
+
+
+def test_a_place_is_given_exactly_where_the_label_is_one(table):
+    for row in rows_of(table):
+        assert (row["label"] == "1") == (row["top"] != "") == (row["left"] != "")
+
+
+def test_what_is_loaded_is_what_the_table_says(table, raw):
+    parts = manifest.load(table, raw)
+    assert list(parts) == ["train", "validation", "test"]
+    rows = [row for row in rows_of(table) if row["split"] == "validation"]
+    part = parts["validation"]
+    assert part.rows.tolist() == [int(row["row"]) for row in rows]
+    assert part.plan.labels.tolist() == [int(row["label"]) for row in rows]
+    assert part.plan.tops.tolist() == [int(row["top"] or -1) for row in rows]
+    assert (part.images == binary.read_images(raw, "train")[1000:1200]).all()
+    assert list(manifest.load(table, raw, "test")) == ["test"]
+
+
+def test_a_flipped_bit_is_noticed_and_named(table, raw):
+    path = raw / "test_X.bin"
+    content = bytearray(path.read_bytes())
+    content[7 * 3 * 96 * 96 + 11] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"test_X\.bin: row 7 .*dvc repro -f split@demo"):
+        manifest.load(table, raw, "test")
+    assert manifest.load(table, raw, "train"), "other files are not accused"
+
+
+def test_a_source_with_too_few_images_is_refused(everything, raw):
+    images = binary.read_images(raw, "test")[:399].copy()
+    binary.write(raw, "test", images, np.ones(399, np.uint8))
+    with pytest.raises(UserError, match=r"split\.test\.stop.*399 images.*got 400"):
+        manifest.table(everything.experiment("demo"), raw)
+
+
+def test_the_plan_does_not_depend_on_the_pictures(everything, raw, table):
+    images = 255 - binary.read_images(raw, "train")
+    binary.write(raw, "train", images, np.ones(1200, np.uint8))
+    again = csv.DictReader(io.StringIO(manifest.table(everything.experiment("demo"), raw)))
+    for before, after in zip(rows_of(table), again, strict=True):
+        assert (before.pop("image") == after.pop("image")) == (before["file"] == "test")
+        assert before == after
