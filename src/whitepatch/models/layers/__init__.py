@@ -1,0 +1,1 @@
+"""The trunk and the attention layers that the variants are made of."""

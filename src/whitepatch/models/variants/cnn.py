@@ -1,0 +1,10 @@
+"""The plain CNN: no attention at all (article: "CNN")."""
+
+from whitepatch.models.layers.attention import ImageAttention, NoAttention
+
+TITLE = "CNN"
+
+
+def attention() -> ImageAttention:
+    """Return the layer that passes features on."""
+    return NoAttention()

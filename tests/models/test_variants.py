@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from whitepatch.errors import UserError
+from whitepatch.models.classifier import build, title
+
+COUNTS = {
+    "cnn": 53_857,
+    "mha_linear": 58_017,
+    "mha_conv1d": 72_897,
+    "cbam": 54_019,
+    "mha_linear_tokens": 58_017,
+    "cbam_spatial": 54_119,
+}
+MAPS = {"mha_conv1d": 4, "mha_linear_tokens": 4, "cbam_spatial": 1}
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(5))
+
+
+def test_every_variant_of_params_is_tested_here(everything):
+    assert set(everything.variants) == set(COUNTS)
+
+
+@pytest.mark.parametrize("variant", COUNTS)
+def test_parameter_counts_are_the_articles(variant):
+    network = build(variant, 0)
+    assert sum(weight.numel() for weight in network.parameters()) == COUNTS[variant]
+
+
+@pytest.mark.parametrize("variant", COUNTS)
+def test_evidence_adds_up_to_the_logit(variant, pictures):
+    network = build(variant, 3).eval()
+    look = network.look(pictures)
+    mean = look.evidence.mean((1, 2)) + network.head.bias
+    torch.testing.assert_close(mean, network(pictures), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(look.logits, mean)
+    assert look.evidence.shape == (2, 24, 24)
+    assert look.before.shape == look.after.shape == (2, 32, 24, 24)
+
+
+@pytest.mark.parametrize("variant", COUNTS)
+def test_a_variant_has_maps_over_space_exactly_if_it_attends_to_places(variant, pictures):
+    maps = build(variant, 3).eval().look(pictures).attention
+    if variant in MAPS:
+        assert maps.shape == (2, MAPS[variant], 24, 24)
+        assert maps.min() >= 0
+    else:
+        assert maps is None
+
+
+def test_the_plain_cnn_hands_its_features_on(pictures):
+    look = build("cnn", 1).look(pictures)
+    assert look.before is look.after
+
+
+def test_one_seed_starts_all_variants_from_the_same_trunk_and_head():
+    first, *others = [build(variant, 4).state_dict() for variant in COUNTS]
+    shared = [name for name in first if name.startswith(("backbone.", "head."))]
+    assert len(shared) == len(first)
+    for other in others:
+        assert all(torch.equal(first[name], other[name]) for name in shared)
+
+
+def test_the_seed_alone_decides_and_no_global_generator_moves():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first, again, other = (build("cbam", seed).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_state_dict_names_stay():
+    names = set(build("cbam_spatial", 0).state_dict())
+    assert {"backbone.conv1.weight", "backbone.norm2.running_var", "head.bias"} < names
+    assert {"attention.channel_gate.mlp.0.weight", "attention.spatial_gate.conv.weight"} < names
+    names = set(build("mha_conv1d", 0).state_dict())
+    assert "attention.attention.heads.query.weight" in names
+
+
+def test_a_variant_without_a_file_is_named_with_the_cure():
+    with pytest.raises(UserError, match=r"'resnet' has no file resnet\.py in .*variants"):
+        build("resnet", 0)
+    assert title("cnn") == "CNN"
