@@ -1,0 +1,143 @@
+"""Trainings that survive an interruption.
+
+A checkpoint is scratch: git-ignored, unknown to DVC, removed when its stage has finished. Its name
+is a hash of everything that shapes the training (code, data, parameters, seed, machine), so one
+that does not fit is never found. It is one safetensors file, written whole or not at all; no
+pickle. It holds no generator's state, because every epoch seeds its own.
+"""
+
+__all__ = ["Checkpoint", "key"]
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from whitepatch.errors import UserError
+from whitepatch.files import replacing
+from whitepatch.training import Training
+
+
+def key(*parts: Any) -> str:
+    """Return a name for a training: a hash of `parts` (anything JSON) and of the code in use.
+
+    The code in use is every module of this package that the process has imported, the running
+    program among them; so one variant's checkpoints do not depend on another variant's file.
+    Build the networks first: that imports their variant.
+    """
+    specs = [module.__spec__ for module in sys.modules.values() if hasattr(module, "__spec__")]
+    code = {
+        spec.name: spec.origin
+        for spec in specs
+        if spec and spec.name.startswith("whitepatch") and spec.origin
+    }
+    total = sha256(json.dumps(parts, sort_keys=True).encode())
+    for name, file in sorted(code.items()):
+        total.update(name.encode() + b"\0" + Path(file).read_bytes())
+    return total.hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The checkpoint of one seed's training."""
+
+    path: Path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the checkpoint; a second trainer of the same training is refused.
+
+        Raises:
+            UserError: Another process holds it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        owner = self.path.with_suffix(".pid")
+        try:
+            with FileLock(self.path.with_suffix(".lock"), timeout=0):
+                owner.write_text(str(os.getpid()))
+                yield
+        except Timeout:
+            pid = owner.read_text() if owner.exists() else "unknown"
+            raise UserError(
+                f"this training is already running, as process {pid}; wait for it, or stop it"
+            ) from None
+
+    def save(self, training: Training) -> None:
+        """Write the state of a training, atomically."""
+        tensors = {f"network.{name}": x for name, x in training.network.state_dict().items()}
+        tensors |= {f"best.{name}": x for name, x in training.best.items()}
+        for number, state in training.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": x for name, x in state.items()}
+        # safetensors keeps no memory order, so what is saved is contiguous
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        state = {"history": training.history, "digest": _digest(tensors)}
+        with replacing(self.path) as temporary:
+            # under one key, because safetensors writes several in a random order
+            save_file(tensors, temporary, {"state": json.dumps(state)})
+
+    def restore(self, training: Training) -> None:
+        """Put a new training where the checkpoint stands; leave it as it is if there is none.
+
+        A file that cannot be read, or has changed since it was written, is passed over with a
+        word: the training then starts anew.
+        """
+        if not self.path.exists():
+            return
+        device = training.network.head.weight.device
+        try:
+            with safe_open(self.path, "pt", device=str(device)) as file:
+                state = json.loads(file.metadata()["state"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no dict
+            if state["digest"] != _digest(tensors):
+                raise ValueError("its content has changed")
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            print(f"{self.path} cannot be used ({error}); training anew", file=sys.stderr)  # noqa: T201
+            return
+        training.history = state["history"]
+        training.network.load_state_dict(_under("network", tensors))
+        training.best = _under("best", tensors)
+        optimizer = training.optimizer.state_dict()
+        for name, tensor in _under("optimizer", tensors).items():
+            number, _, field = name.partition(".")
+            optimizer["state"].setdefault(int(number), {})[field] = tensor
+        training.optimizer.load_state_dict(optimizer)
+        _restore_memory_order(training)
+
+    def remove(self) -> None:
+        """Remove the checkpoint and what lies beside it."""
+        for suffix in (self.path.suffix, ".pid", ".lock"):
+            self.path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    total = sha256()
+    for name in sorted(tensors):
+        total.update(name.encode() + b"\0" + tensors[name].cpu().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
+def _restore_memory_order(training: Training) -> None:
+    """Lay the optimizer's averages out as their weights are; sums then run in the same order."""
+    for weight, state in training.optimizer.state.items():
+        for name, tensor in state.items():
+            if tensor.shape == weight.shape:
+                state[name] = torch.empty_like(weight).copy_(tensor)

@@ -1,0 +1,85 @@
+"""The machine: device, threads, determinism, memory."""
+
+__all__ = ["environment", "prepare"]
+
+import ctypes
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from whitepatch.errors import UserError
+from whitepatch.params import Runtime
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+GIBIBYTE = 2**30
+
+
+def prepare(runtime: Runtime) -> torch.device:
+    """Set threads, determinism and memory for this process, and return the device to use.
+
+    Raises:
+        UserError: `runtime.device` is cuda and there is none.
+    """
+    # cuBLAS reads it when CUDA starts; without it its sums are not repeatable
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(runtime.threads)
+    _keep_large_blocks()
+    if runtime.device == "cpu" or (runtime.device == "auto" and not torch.cuda.is_available()):
+        if runtime.device == "auto" and (reason := _why_no_cuda()):
+            print(f"device: auto takes the CPU, although a GPU is there: {reason}", file=sys.stderr)  # noqa: T201
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        reason = _why_no_cuda() or "no GPU was found"
+        raise UserError(
+            f"params.yaml: runtime.device is cuda, but {reason}; "
+            "use auto or cpu, or mend the driver"
+        )
+    return torch.device("cuda")
+
+
+def environment(device: torch.device) -> dict[str, str | int]:
+    """Return what shapes the bytes of a result besides code, data and parameters."""
+    cuda = device.type == "cuda"
+    return {
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def _why_no_cuda() -> str | None:
+    """Say why CUDA does not start although there is an NVIDIA device, in one line."""
+    if not Path("/dev/nvidiactl").exists():
+        return None
+    try:
+        torch.cuda.init()
+    except (AssertionError, RuntimeError) as error:
+        return str(error).strip().splitlines()[0]
+    return "CUDA starts, but offers no device (is CUDA_VISIBLE_DEVICES empty?)"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _keep_large_blocks() -> None:
+    """Have glibc reuse large blocks instead of returning them to the kernel after each use.
+
+    A fresh block costs a page fault for every 4 KiB; with convolutions on a CPU that is most of
+    the time. Elsewhere (macOS, musl) there is nothing to set.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, GIBIBYTE)
+        libc.mallopt(M_TRIM_THRESHOLD, 2 * GIBIBYTE - 1)

@@ -1,0 +1,117 @@
+"""Train a variant with every seed of an experiment."""
+
+import csv
+import io
+import sys
+from contextlib import ExitStack
+
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from whitepatch import params, paths, runtime
+from whitepatch.checkpoint import Checkpoint, key
+from whitepatch.data import manifest
+from whitepatch.data.images import DeviceImages
+from whitepatch.files import digest, replacing, write_json, write_text
+from whitepatch.params import Train
+from whitepatch.stages import run
+from whitepatch.training import Splits, Training, train
+
+
+def main(name: str, variant: str) -> None:
+    """Write the weights of every seed at its chosen epoch, and the losses of all epochs."""
+    everything = params.load()
+    experiment, variant = everything.experiment(name), everything.variant(variant)
+    device = runtime.prepare(everything.runtime)
+    splits = {
+        part: DeviceImages.of(loaded, experiment.patch, experiment.pixels, device)
+        for part, loaded in manifest.load(paths.split(name), paths.raw(experiment.source)).items()
+    }
+    trainings = {seed: Training.start(variant, seed, device) for seed in experiment.train.seeds}
+    environment = runtime.environment(device)
+    identity = key(
+        variant,
+        environment,
+        digest(paths.split(name)),
+        *(part.model_dump() for part in (experiment.patch, experiment.pixels)),
+        experiment.train.model_dump(exclude={"seeds"}),
+    )
+    checkpoints = {
+        seed: Checkpoint(paths.CHECKPOINTS / f"{name}-{variant}-{seed}-{identity}.safetensors")
+        for seed in experiment.train.seeds
+    }
+    with ExitStack() as locks:
+        for checkpoint in checkpoints.values():
+            locks.enter_context(checkpoint.lock())
+        _train_all(variant, trainings, checkpoints, splits, experiment.train)
+        _write_weights(name, variant, trainings, experiment.train.choose, environment)
+        write_text(paths.history(name, variant), _history(trainings))
+    for checkpoint in checkpoints.values():
+        checkpoint.remove()
+
+
+def _train_all(
+    variant: str,
+    trainings: dict[int, Training],
+    checkpoints: dict[int, Checkpoint],
+    splits: Splits,
+    protocol: Train,
+) -> None:
+    num_images = len(splits["train"])
+    with tqdm(
+        total=len(checkpoints) * protocol.epochs * num_images,
+        unit=" images",
+        unit_scale=True,
+        mininterval=0.5 if sys.stderr.isatty() else 30,  # a log wants few lines
+    ) as bar:
+        for seed, training in trainings.items():
+            bar.set_description(f"{variant}, seed {seed}", refresh=False)
+            checkpoints[seed].restore(training)
+            bar.update(len(training.history) * num_images)
+            train(
+                training,
+                seed,
+                splits,
+                protocol,
+                after_epoch=checkpoints[seed].save,
+                after_batch=bar.update,
+            )
+
+
+def _write_weights(
+    name: str,
+    variant: str,
+    trainings: dict[int, Training],
+    choose: str,
+    environment: dict[str, str | int],
+) -> None:
+    with replacing(paths.model(name, variant)) as folder:
+        folder.mkdir()
+        for seed, training in trainings.items():
+            weights = {key: tensor.contiguous().cpu() for key, tensor in training.best.items()}
+            save_file(weights, folder / paths.weights(name, variant, seed).name)
+        record = {
+            "chosen_by": choose,
+            "chosen_epoch": {
+                str(seed): training.chosen_epoch(choose) for seed, training in trainings.items()
+            },
+            "trained_on": environment,
+        }
+        write_json(folder / paths.training_record(name, variant).name, record)
+
+
+def _history(trainings: dict[int, Training]) -> str:
+    text = io.StringIO()
+    rows = [
+        {"seed": seed, **{key: f"{value:.9g}" for key, value in row.items()}}
+        for seed, training in trainings.items()
+        for row in training.history
+    ]
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,122 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from whitepatch.checkpoint import Checkpoint, key
+from whitepatch.errors import UserError
+from whitepatch.training import Training
+
+CPU = torch.device("cpu")
+
+
+def trained(steps, seed=0):
+    training = Training.start("cnn", seed, CPU)
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        images = torch.randn(2, 3, 96, 96, generator=generator)
+        training.network(images).sum().backward()
+        training.optimizer.step()
+        training.history.append({"epoch": step + 1, "validation_loss": 1 / (step + 3)})
+    training.best = {name: x.clone() for name, x in training.network.state_dict().items()}
+    return training
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return Checkpoint(tmp_path / "scratch" / "cnn-0.safetensors")
+
+
+@pytest.fixture
+def saved(checkpoint):
+    training = trained(2)
+    checkpoint.path.parent.mkdir()
+    checkpoint.save(training)
+    return training
+
+
+def test_what_is_restored_is_what_was_saved_to_the_last_bit_and_stride(checkpoint, saved):
+    restored = Training.start("cnn", 0, CPU)
+    checkpoint.restore(restored)
+    assert restored.history == saved.history
+    for first, second in (
+        (saved.network.state_dict(), restored.network.state_dict()),
+        (saved.best, restored.best),
+    ):
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    before, after = saved.optimizer.state_dict(), restored.optimizer.state_dict()
+    assert before["state"].keys() == after["state"].keys()
+    for number, state in before["state"].items():
+        for name, tensor in state.items():
+            assert torch.equal(tensor, after["state"][number][name])
+            assert tensor.stride() == after["state"][number][name].stride()
+
+
+def test_the_same_training_gives_the_same_file(checkpoint, saved):
+    content = checkpoint.path.read_bytes()
+    checkpoint.save(saved)
+    assert checkpoint.path.read_bytes() == content
+    assert load_file(checkpoint.path), "it is safetensors"
+    assert [path.name for path in checkpoint.path.parent.iterdir()] == [checkpoint.path.name]
+
+
+def test_no_checkpoint_leaves_a_training_new(checkpoint):
+    training = Training.start("cnn", 0, CPU)
+    checkpoint.restore(training)
+    assert training.history == []
+
+
+@pytest.mark.usefixtures("saved")
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(checkpoint, capsys, damage):
+    content = bytearray(checkpoint.path.read_bytes())
+    content[-1000] ^= 1
+    broken = {"flip": content, "cut": content[:-100], "empty": b""}[damage]
+    checkpoint.path.write_bytes(broken)
+    training = Training.start("cnn", 0, CPU)
+    checkpoint.restore(training)
+    assert training.history == []
+    assert not training.optimizer.state_dict()["state"]
+    assert "training anew" in capsys.readouterr().err
+
+
+def test_a_second_trainer_is_refused_with_the_pid_of_the_first(checkpoint):
+    program = (
+        "import sys; from pathlib import Path; from whitepatch.checkpoint import Checkpoint\n"
+        "with Checkpoint(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, checkpoint.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"already running, as process {other.pid}"):
+            checkpoint.lock().__enter__()
+        other.stdin.close()
+    with checkpoint.lock():
+        checkpoint.remove()
+
+
+@pytest.mark.usefixtures("saved")
+def test_remove_leaves_nothing(checkpoint):
+    with checkpoint.lock():
+        pass
+    checkpoint.remove()
+    assert not list(checkpoint.path.parent.iterdir())
+
+
+def test_the_key_depends_on_every_part_and_on_the_code(monkeypatch, tmp_path):
+    first = key("cnn", {"lr": 0.1}, 0)
+    assert key("cnn", {"lr": 0.1}, 0) == first
+    assert len({first, key("cnn", {"lr": 0.1}, 1), key("cnn", {"lr": 0.2}, 0)}) == 3
+    from whitepatch.models.variants import cnn
+
+    changed = tmp_path / "cnn.py"
+    changed.write_text("changed")
+    monkeypatch.setattr(cnn.__spec__, "origin", str(changed))
+    assert key("cnn", {"lr": 0.1}, 0) != first

@@ -1,0 +1,82 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from whitepatch import runtime
+from whitepatch.errors import UserError
+from whitepatch.params import Runtime
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def test_threads_and_determinism_are_set():
+    assert runtime.prepare(Runtime(device="cpu", threads=3)) == torch.device("cpu")
+    assert torch.get_num_threads() == 3
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_absent_gpu_is_an_error_with_the_cure():
+    with pytest.raises(UserError, match=r"runtime\.device is cuda, but .*; use auto or cpu"):
+        runtime.prepare(Runtime(device="cuda", threads=1))
+
+
+def test_auto_without_any_gpu_takes_the_cpu_silently(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime, "_why_no_cuda", lambda: None)
+    assert runtime.prepare(Runtime(device="auto", threads=1)).type == "cpu"
+    assert capsys.readouterr().err == ""
+
+
+def test_auto_beside_a_gpu_that_does_not_start_says_why_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime.Path, "exists", lambda _: True)
+
+    def fail():
+        raise RuntimeError("The NVIDIA driver on your system is too old.\nMore words.")
+
+    monkeypatch.setattr(torch.cuda, "init", fail)
+    assert runtime.prepare(Runtime(device="auto", threads=1)).type == "cpu"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "driver on your system is too old" in said
+
+
+def test_the_environment_names_what_shapes_the_bytes():
+    torch.set_num_threads(2)
+    found = runtime.environment(torch.device("cpu"))
+    assert found["device"] == "cpu"
+    assert found["threads"] == 2
+    assert found["torch"] == torch.__version__
+    assert found["device_name"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
+def test_large_blocks_are_kept():
+    """A second use of large blocks costs (almost) no page faults in a prepared process."""
+    program = """
+import resource, torch
+from whitepatch import runtime
+from whitepatch.params import Runtime
+def work():
+    for _ in range(3):
+        torch.ones(10 * 2**20).mul(2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = work(), work()
+runtime.prepare(Runtime(device="cpu", threads=1))
+after = work(), work()
+print(before[1] - before[0], after[1] - after[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    default, kept = map(int, done.stdout.split())
+    assert kept < default / 20
