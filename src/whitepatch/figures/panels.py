@@ -1,0 +1,127 @@
+"""Pictures beside the maps that the variants make of them."""
+
+__all__ = ["Panel", "article_panel", "attention_panel"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from whitepatch.figures import style
+from whitepatch.params import Experiment
+
+Maps = Mapping[str, Mapping[str, NDArray[Any]]]
+"""By variant, the arrays that its evaluation saved; `map/<name>` is [seeds, M, H, W]."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The pictures that the panels show, one a row.
+
+    Attributes:
+        pictures: [M, 3, 96, 96], 0 to 1, with their patches.
+        tops: [M], pixels, -1 where there is no patch.
+        lefts: [M], the same.
+        size: Of the patch, pixels.
+    """
+
+    pictures: NDArray[np.floating]
+    tops: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    size: int
+
+    @classmethod
+    def of(cls, saved: Mapping[str, NDArray[Any]], experiment: Experiment) -> "Panel":
+        """Return the panel of an experiment from the arrays of any variant's evaluation."""
+        pixels = experiment.pixels
+        shown = (saved["pictures"] * pixels.scale + pixels.offset) / 255
+        return cls(np.clip(shown, 0, 1), saved["tops"], saved["lefts"], experiment.patch.size)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def draw(self, axes: Axes, row: int) -> None:
+        """Draw a picture and its patch's outline."""
+        style.picture(axes, self.pictures[row])
+        self.outline(axes, row)
+
+    def outline(self, axes: Axes, row: int) -> None:
+        """Outline the patch of a row."""
+        style.outline(axes, int(self.tops[row]), int(self.lefts[row]), self.size)
+
+
+def attention_panel(
+    panel: Panel,
+    maps: Maps,
+    columns: Sequence[tuple[str, str, str]],
+    titles: Mapping[str, str],
+    place: int,
+) -> Figure:
+    """Draw the same pictures in rows, and maps of the variants in columns.
+
+    Evidence is red for and blue against a patch, white at zero. Attention runs from black at its
+    lowest to yellow at its highest value; of several heads their mean is drawn. Each map has its
+    own scale.
+
+    Args:
+        panel: The pictures.
+        maps: By variant.
+        columns: Variant, map, label, as `report.tables.looking_maps` gives them.
+        titles: What to call each variant.
+        place: Which of the seeds, from 0.
+    """
+    shown = [(variant, name) for variant, name, _ in columns if " head " not in name]
+    figure = style.new(1.15 * (len(shown) + 1), 1.13 * len(panel) + 1.0)
+    grid = figure.subplots(len(panel), len(shown) + 1, squeeze=False)
+    grid[0, 0].set_title("picture", fontsize=9)
+    for column, (variant, name) in enumerate(shown, start=1):
+        heading = f"{titles[variant]}\n{name}".replace(", ", ",\n")
+        grid[0, column].set_title(heading, fontsize=9)
+        for row in range(len(panel)):
+            values = maps[variant][f"map/{name}"][place, row]
+            _map(grid[row, column], values, signed=name == "evidence")
+            panel.outline(grid[row, column], row)
+    for row in range(len(panel)):
+        panel.draw(grid[row, 0], row)
+    return figure
+
+
+def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure:
+    """Draw what the article drew: pictures and three channels of the layer's output; first seed.
+
+    Args:
+        panel: The pictures.
+        maps: By variant.
+        titles: What to call each variant.
+    """
+    figure = style.new(1.0 + 0.72 * 3 * len(titles), 0.78 * len(panel) + 0.9)
+    widths = figure.add_gridspec(1, 1 + len(titles), width_ratios=[1.05, *[3] * len(titles)])
+    blocks = [figure.add_subfigure(widths[0, column]) for column in range(1 + len(titles))]
+    blocks[0].suptitle("\n", fontsize=10)
+    for row, axes in enumerate(blocks[0].subplots(len(panel), 1, squeeze=False)[:, 0]):
+        panel.draw(axes, row)
+        if row == 0:
+            axes.set_title("picture", fontsize=9)
+    for block, (variant, title) in zip(blocks[1:], titles.items(), strict=True):
+        block.suptitle(title.replace(", ", ",\n") if ", " in title else f"{title}\n", fontsize=10)
+        grid = block.subplots(len(panel), 3, squeeze=False)
+        for row in range(len(panel)):
+            for channel in range(3):
+                values = maps[variant][f"map/output {channel + 1}"][0, row]
+                _map(grid[row, channel], values, signed=False)
+                panel.outline(grid[row, channel], row)
+                if row == 0:
+                    grid[row, channel].set_title(f"ch. {channel + 1}", fontsize=9)
+    return figure
+
+
+def _map(axes: Axes, values: NDArray[np.floating], *, signed: bool) -> None:
+    if signed:
+        most = np.abs(values).max() or 1.0
+        style.picture(axes, values, cmap="RdBu_r", vmin=-most, vmax=most)
+    else:
+        style.picture(axes, values, cmap="inferno")

@@ -1,0 +1,68 @@
+"""One look for every figure: fonts, the colour of each variant, the patch's outline."""
+
+__all__ = ["INK", "PATCH", "Picture", "colours", "new", "outline", "picture", "save"]
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
+from numpy.typing import NDArray
+
+from whitepatch.files import replacing
+
+INK = "#333333"
+PATCH = "#d6008f"
+"""Colour of the patch's outline; no map and no variant has it."""
+
+# Okabe and Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
+PALETTE = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#8c8c8c")
+
+Picture = NDArray[np.floating]
+"""[3, 96, 96], 0 to 1."""
+
+
+def new(width: float, height: float) -> Figure:
+    """Return an empty figure in the house style, inches."""
+    mpl.rcdefaults()
+    mpl.style.use("whitepatch.figures.house")
+    return Figure(figsize=(width, height))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG, atomically, without a trace of when or by what it was made."""
+    with replacing(path) as temporary:
+        figure.savefig(
+            temporary, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )
+
+
+def colours(variants: Sequence[str]) -> dict[str, str]:
+    """Give each variant its colour, by its place in params.yaml."""
+    return {variant: PALETTE[i % len(PALETTE)] for i, variant in enumerate(variants)}
+
+
+def picture(axes: Axes, image: NDArray[Any], **how: Any) -> None:
+    """Draw a picture [3, 96, 96] (0 to 1) or a map [H, W] over 96x96 pixels, without ticks."""
+    if image.ndim == 3:
+        image = image.transpose(1, 2, 0)
+    axes.imshow(image, extent=(0, 96, 96, 0), **how)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def outline(axes: Axes, top: int, left: int, size: int) -> None:
+    """Outline the planted patch; nothing where there is none (top below 0)."""
+    if top >= 0:
+        box = Rectangle((left, top), size, size, fill=False, edgecolor=PATCH, linewidth=1.4)
+        # a white edge around the line, to be seen on any map
+        box.set_path_effects([Stroke(linewidth=2.6, foreground="white"), Normal()])
+        axes.add_patch(box)

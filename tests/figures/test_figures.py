@@ -1,0 +1,85 @@
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from whitepatch.figures import style
+from whitepatch.figures.errors import errors
+from whitepatch.figures.panels import Panel, attention_panel
+
+
+def test_a_variant_keeps_its_colour_when_another_is_added():
+    few, more = style.colours(["a", "b"]), style.colours(["a", "b", "c"])
+    assert few == {name: more[name] for name in few}
+    assert len(set(more.values())) == 3
+    assert style.PATCH not in style.PALETTE
+
+
+def test_the_outline_lies_on_the_patch_and_only_where_there_is_one():
+    axes = style.new(2, 2).subplots()
+    style.outline(axes, -1, -1, 16)
+    assert not axes.patches
+    style.outline(axes, 5, 7, 16)
+    (box,) = axes.patches
+    assert (*box.get_xy(), box.get_width(), box.get_height()) == (7, 5, 16, 16)
+
+
+def test_a_map_is_drawn_over_the_pictures_own_pixels():
+    axes = style.new(2, 2).subplots()
+    style.picture(axes, np.zeros((24, 24)))
+    assert axes.images[0].get_extent() == [0, 96, 96, 0]
+
+
+def test_the_panel_shows_pictures_as_they_were(everything):
+    experiment = everything.experiment("demo")
+    pictures = np.full((1, 3, 96, 96), (51 - 128) / 128)
+    pictures[0, :, :16, :16] = experiment.patch.value
+    saved = {"pictures": pictures, "tops": np.array([0]), "lefts": np.array([0])}
+    panel = Panel.of(saved, experiment)
+    assert panel.pictures[0, 0, 50, 50] == pytest.approx(51 / 255)
+    assert panel.pictures[0, 0, 3, 3] == pytest.approx(1.0)
+
+
+def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everything):
+    saved = {
+        "pictures": np.zeros((2, 3, 96, 96)),
+        "tops": np.array([3, -1]),
+        "lefts": np.array([5, -1]),
+        "map/evidence": np.zeros((1, 2, 24, 24)),
+        "map/attention mean": np.ones((1, 2, 24, 24)),
+    }
+    names = ["evidence", "attention head 1", "attention mean"]
+    columns = [("a", name, name) for name in names]
+    panel = Panel.of(saved, everything.experiment("demo"))
+    figure = attention_panel(panel, {"a": saved}, columns, {"a": "A"}, place=0)
+    assert len(figure.axes) == 2 * 3
+    outlined = [axes for axes in figure.axes if axes.patches]
+    assert len(outlined) == 3, "the first row, and only it, has a patch"
+
+
+def test_errors_show_every_seed():
+    table = pd.DataFrame(
+        {
+            "variant": ["a"] * 3 + ["b"] * 3,
+            "min_test_loss": [0.1, 0.2, 0.3, 0.01, 0.02, 0.03],
+            "accuracy": [0.9] * 6,
+        }
+    )
+    left, _ = errors(table, {"a": "A", "b": "B"}).axes
+    drawn = [line.get_xdata() for line in left.lines]
+    assert [len(values) for values in drawn] == [3, 2, 3, 2]
+    assert drawn[1] == pytest.approx([0.2, 0.2])
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    def draw(path):
+        figure = style.new(3, 2)
+        figure.subplots().plot([1, 2], label="a")
+        style.save(figure, path)
+        return path.read_bytes()
+
+    content = draw(tmp_path / "a.png")
+    assert draw(tmp_path / "b.png") == content
+    assert not {"Software", "Creation Time"} & set(Image.open(BytesIO(content)).text)
