@@ -1,0 +1,21 @@
+"""Publish an experiment's results to MLflow, as far as they are not there yet."""
+
+import sys
+
+from whitepatch import params, paths, replay, tracking
+from whitepatch.files import write_json
+from whitepatch.stages import run
+
+
+def main(name: str) -> None:
+    """Replay the outputs of an experiment into MLflow and write a receipt of what it shows."""
+    runs = replay.runs(name, params.load())
+    count = tracking.publish(f"whitepatch-{name}", replay.description(name), runs)
+    # digests only: run ids and addresses would differ between two machines with equal results
+    write_json(paths.MLFLOW / f"{name}.json", {run.key: run.digest for run in runs})
+    told = ", ".join(f"{number} {what}" for what, number in count.items())
+    print(f"MLflow, whitepatch-{name}: {told}", file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    run(main)

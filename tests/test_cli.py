@@ -1,0 +1,40 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def whitepatch(folder, *arguments):
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "whitepatch"), *arguments],
+        cwd=folder,
+        env=os.environ | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_publish_without_results_says_what_to_run_first(root, tmp_path):
+    shutil.copy(root / "params.yaml", tmp_path)
+    done = whitepatch(tmp_path, "publish")
+    assert done.returncode == 2
+    assert done.stderr == "no experiment has results yet; run: make demo\n"
+    assert not (tmp_path / "mlflow").exists()
+
+
+def test_publish_of_an_unknown_experiment_is_one_line(root, tmp_path):
+    shutil.copy(root / "params.yaml", tmp_path)
+    done = whitepatch(tmp_path, "publish", "article")
+    assert done.returncode == 2
+    assert done.stderr == "no experiment 'article' in params.yaml; it has demo, photos\n"
+    done = whitepatch(tmp_path, "publish", "demo")
+    assert done.returncode == 2
+    assert done.stderr == "experiment demo has no results yet; run: dvc repro report@demo\n"
+
+
+def test_help_lists_the_commands():
+    done = whitepatch(".", "--help")
+    assert done.returncode == 0
+    assert {"publish", "ui"} <= set(done.stdout.split())
