@@ -1,0 +1,213 @@
+"""The pipeline file, tested like code; and the whole pipeline, in miniature, run for real."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+# These cannot move a number; values are tracked as parameters, key by key.
+PLUMBING = {"params.py", "paths.py", "errors.py", "files.py", "__init__.py"}
+PACKAGE = Path("src/whitepatch")
+
+
+def load(path):
+    return YAML(typ="safe", pure=True).load(path)
+
+
+def template(stage):
+    """Return the stage with its `foreach` or `matrix` taken off."""
+    return stage.get("do", stage)
+
+
+def files_of(module, root):
+    """Return the files of a module of ours, or of the names imported from a package."""
+    path = root / "src" / Path(*module.split("."))
+    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()]
+
+
+def imports(file, root):
+    """Return all files of ours that a file imports, at any depth, lazily or not."""
+    found, waiting = set(), [file]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        found.add(current)
+        for node in ast.walk(ast.parse(current.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                if name.startswith("whitepatch"):
+                    waiting += files_of(name, root)
+    return found
+
+
+def covered(file, deps, root):
+    relative = file.relative_to(root)
+    return any(relative == Path(dep) or Path(dep) in relative.parents for dep in deps)
+
+
+@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report"])
+def test_dependencies_cover_what_a_stage_imports(root, name):
+    stage = template(load(root / "dvc.yaml")["stages"][name])
+    deps = [
+        dep.replace("${key}", "photos").replace("${item.variant}", "cbam_spatial")
+        for dep in stage["deps"]
+    ]
+    files = imports(root / PACKAGE / "stages" / f"{name}.py", root)
+    assert len(files) > 5
+    missing = {
+        str(file.relative_to(root))
+        for file in files
+        if file.name not in PLUMBING and not covered(file, deps, root)
+    }
+    assert not missing
+
+
+def test_dependencies_exist_and_parameters_too(root):
+    params = load(root / "params.yaml")
+    for name, stage in load(root / "dvc.yaml")["stages"].items():
+        for dep in template(stage)["deps"]:
+            dep = dep.replace("${item.variant}", "cnn").replace("${key}", "photos")
+            assert not dep.startswith("src") or (root / dep).exists(), f"{name}: {dep}"
+        for key in template(stage).get("params", []):
+            key = key.replace("sources.${key}", "sources.photos")
+            key = key.replace("${item.experiment}", "demo").replace("${key}", "demo")
+            section = params
+            for part in key.split("."):
+                section = section[part]
+
+
+def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
+    stages = load(root / "dvc.yaml")["stages"]
+    for name in ("train", "evaluate"):
+        assert "src/whitepatch/models/variants/${item.variant}.py" in stages[name]["deps"]
+    for name, stage in stages.items():
+        assert not any(
+            dep.rstrip("/").endswith("models/variants") for dep in template(stage)["deps"]
+        ), name
+
+
+def run(folder, *command):
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def miniature(root, tmp_path_factory):
+    """Return a copy of the project with three variants and tiny numbers, its report made."""
+    folder = tmp_path_factory.mktemp("miniature")
+    for name in ("src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+        source = root / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+    shutil.rmtree(folder / "src" / "whitepatch.egg-info", ignore_errors=True)
+    params = load(folder / "params.yaml")
+    params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
+    params["sources"]["photos"]["train"]["crops"] = 40
+    params["sources"]["photos"]["validation"]["crops"] = 12
+    params["sources"]["photos"]["test"]["crops"] = 16
+    demo = params["experiments"]["demo"]
+    params["experiments"] = {"demo": demo}
+    demo["split"]["train"]["stop"] = 40
+    demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
+    demo["split"]["test"]["stop"] = 16
+    demo["train"] |= {"epochs": 2}
+    demo["score"] = {"images": 6, "panel": 3}
+    YAML().dump(params, folder / "params.yaml")
+    assert run(folder, "git", "init", "-q")[0] == 0
+    assert run(folder, "dvc", "init", "-q")[0] == 0
+    shutil.copy(root / ".dvc" / "config", folder / ".dvc" / "config")  # nothing calls home
+    assert run(folder, "dvc", "config", "core.analytics") == (0, "false\n")
+    status, said = run(folder, "dvc", "repro", "publish@demo")
+    assert status == 0, said
+    return folder
+
+
+def results(folder):
+    """Return every result, byte for byte."""
+    files = [
+        path
+        for place in ("data/split", "models", "reports")
+        for path in (folder / place).rglob("*")
+        if path.is_file() and path.name != ".gitignore"
+    ]
+    assert len(files) > 20
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.pipeline
+def test_a_forced_rebuild_gives_the_same_bytes(miniature):
+    lock, before = (miniature / "dvc.lock").read_bytes(), results(miniature)
+    assert not list((miniature / "checkpoints").glob("*")), "scratch goes when a stage has finished"
+    status, said = run(miniature, "dvc", "repro", "--force", "report@demo")
+    assert status == 0, said
+    assert said.count("Running stage") == 9
+    assert (miniature / "dvc.lock").read_bytes() == lock
+    after = results(miniature)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+@pytest.mark.pipeline
+def test_a_second_run_does_nothing_but_ask_mlflow(miniature):
+    status, said = run(miniature, "dvc", "repro", "publish@demo")
+    assert status == 0, said
+    assert said.count("Running stage") == 1
+    assert "0 written, 7 unchanged, 0 removed" in said
+
+
+@pytest.mark.pipeline
+def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(miniature, folder)
+    variants = folder / PACKAGE / "models" / "variants"
+    shutil.copy(variants / "cbam.py", variants / "mine.py")
+    params = load(folder / "params.yaml")
+    params["variants"].append("mine")
+    YAML().dump(params, folder / "params.yaml")
+    status, said = run(folder, "dvc", "repro", "--dry", "report@demo")
+    assert status == 0, said
+    stages = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
+    assert stages == ["train@demo-mine", "evaluate@demo-mine", "report@demo"]
+
+
+@pytest.mark.pipeline
+def test_leftovers_of_a_variant_are_refused_with_the_cure(miniature, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(miniature, folder)
+    (folder / "reports/demo/maps/mine.npz").write_bytes(b"")
+    status, said = run(folder, sys.executable, "-m", "whitepatch.stages.report", "demo")
+    assert status == 2
+    assert said.endswith("rm reports/demo/maps/mine.npz\n")
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["train", "demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
+        (["split", "corrected"], "no experiment 'corrected' in params.yaml; it has demo"),
+        (["fetch", "cifar"], "no source 'cifar' in params.yaml; it has photos"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(miniature, command, words):
+    stage, *arguments = command
+    status, said = run(miniature, sys.executable, "-m", f"whitepatch.stages.{stage}", *arguments)
+    assert status == 2
+    assert said.count("\n") == 1
+    assert words in said
