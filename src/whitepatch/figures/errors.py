@@ -12,8 +12,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from whitepatch.figures import style
 
-MARKERS = "os^Dv*Px"
-"""So that lines differ by more than colour."""
+LINES = {"train": ":", "validation": "--", "test": "o-"}
+"""How each split is drawn; the colour says the variant."""
 
 
 def errors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
@@ -48,45 +48,35 @@ def _dots(axes: Any, table: pd.DataFrame, column: str, titles: Mapping[str, str]
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> Figure:
-    """Draw loss and accuracy by epoch: a line for the mean of the seeds, a band from least to most.
+    """Draw loss and accuracy by epoch, a column for each variant.
+
+    Lines are means over seeds; the band runs from the least to the most of the seeds on test.
 
     Args:
         histories: By variant, one row a seed and epoch.
-        titles: What to call each variant.
+        titles: What to call each variant, in order.
     """
-    splits = [
-        split
-        for split in ("train", "validation", "test")
-        if f"{split}_loss" in next(iter(histories.values()))
-    ]
     colours = style.colours(list(titles))
-    figure = style.new(3.6 * len(splits), 6.4)
-    grid = figure.subplots(2, len(splits), sharex=True, sharey="row", squeeze=False)
-    for row, kind in enumerate(("loss", "accuracy")):
-        for column, split in enumerate(splits):
+    figure = style.new(2.1 * len(titles), 5.6)
+    grid = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
+    for column, (variant, title) in enumerate(titles.items()):
+        grid[0, column].set(title=title.replace(", ", ",\n"), yscale="log")
+        grid[1, column].set(xlabel="epoch")
+        for row, kind in enumerate(("loss", "accuracy")):
             axes = grid[row, column]
-            for place, (variant, title) in enumerate(titles.items()):
-                epochs = histories[variant].groupby("epoch")[f"{split}_{kind}"]
-                mean, least, most = epochs.mean(), epochs.min(), epochs.max()
-                axes.plot(
-                    mean.index,
-                    mean,
-                    MARKERS[place % len(MARKERS)] + "-",
-                    color=colours[variant],
-                    label=title,
-                )
-                axes.fill_between(mean.index, least, most, color=colours[variant], alpha=0.12, lw=0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if row == 0:
-                axes.set(title=split, yscale="log")
-            else:
-                axes.set(xlabel="epoch")
+            for split, line in LINES.items():
+                if f"{split}_{kind}" not in histories[variant]:
+                    continue
+                seeds = histories[variant].groupby("epoch")[f"{split}_{kind}"]
+                mean, least, most = seeds.mean(), seeds.min(), seeds.max()
+                axes.plot(mean.index, mean, line, color=colours[variant], label=split)
+                if split == "test":
+                    axes.fill_between(
+                        mean.index, least, most, color=colours[variant], alpha=0.2, lw=0
+                    )
     grid[0, 0].set_ylabel("loss (nats)")
     grid[1, 0].set_ylabel("accuracy")
-    _legend(figure, grid[0, 0], len(titles))
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
-
-
-def _legend(figure: Figure, axes: Any, number: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(number, 3))

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from whitepatch.figures import style
 
 NAMES = {
-    "auc": "pixel ROC-AUC",
-    "pointing": "pointing game",
-    "mass": "relevance mass",
-    "rank": "relevance rank",
+    "auc": "pixel AUC",
+    "pointing": "pointing",
+    "mass": "mass",
+    "rank": "rank",
 }
 
 
@@ -26,14 +26,15 @@ def localization(
         table: One row a map and seed, with `variant`, `map`, `trained` and a column for each score.
             The controls `uniform` and `perfect` are drawn as lines, chance and ceiling, the others
             as squares.
-        columns: Variant, map and label from top to bottom.
+        columns: Variant, map and label from top to bottom; of several heads their mean is drawn.
         titles: What to call each variant, in the order of their colours.
     """
     palette = style.colours(list(titles))
     lines = [("uniform", ":", "chance"), ("perfect", "--", "ceiling of a 24×24 map")]
     controls = ["brightness", "edges"]
-    rows = [*columns, *(("control", name, f"control: {name}") for name in controls)]
-    figure = style.new(12, 1.0 + 0.34 * len(rows))
+    shown = [column for column in columns if " head " not in column[1]]
+    rows = [*shown, *(("control", name, f"control: {name}") for name in controls)]
+    figure = style.new(12, 1.2 + 0.36 * len(rows))
     grid = figure.subplots(1, len(NAMES), sharey=True)
     for axes, (kind, name) in zip(grid, NAMES.items(), strict=True):
         for line, dashes, label in lines:
@@ -44,17 +45,17 @@ def localization(
             colour = palette.get(variant, style.INK)
             marker = "s" if variant == "control" else "o"
             for trained, fill in ((False, "none"), (True, colour)):
-                shown = values.loc[values["trained"] == trained, kind]
+                dots = values.loc[values["trained"] == trained, kind]
                 axes.plot(
-                    shown,
-                    [place] * len(shown),
+                    dots,
+                    [place] * len(dots),
                     marker,
                     color=colour,
                     markerfacecolor=fill,
                     alpha=0.7 if trained else 0.5,
                     markersize=6,
                 )
-        axes.set(xlabel=name, xlim=(-0.04, 1.04))
+        axes.set(xlabel=f"{name} (higher is better)", xlim=(-0.04, 1.04))
     grid[0].set_yticks(range(len(rows)), [label for *_, label in rows])
     grid[0].invert_yaxis()
     handles = [

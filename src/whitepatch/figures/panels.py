@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from whitepatch.figures import style
 from whitepatch.params import Experiment
 
+NAMES = {"attention mean": "attention, mean of heads", "attention gate": "spatial gate"}
+"""What people call a map, where its own name is too short."""
+
 Maps = Mapping[str, Mapping[str, NDArray[Any]]]
 """By variant, the arrays that its evaluation saved; `map/<name>` is [seeds, M, H, W]."""
 
@@ -49,9 +52,9 @@ class Panel:
         style.picture(axes, self.pictures[row])
         self.outline(axes, row)
 
-    def outline(self, axes: Axes, row: int) -> None:
-        """Outline the patch of a row."""
-        style.outline(axes, int(self.tops[row]), int(self.lefts[row]), self.size)
+    def outline(self, axes: Axes, row: int, width: float = 1.4) -> None:
+        """Outline the patch of a row, `width` points wide."""
+        style.outline(axes, int(self.tops[row]), int(self.lefts[row]), self.size, width)
 
 
 def attention_panel(
@@ -75,12 +78,12 @@ def attention_panel(
         place: Which of the seeds, from 0.
     """
     shown = [(variant, name) for variant, name, _ in columns if " head " not in name]
-    figure = style.new(1.15 * (len(shown) + 1), 1.13 * len(panel) + 1.0)
+    figure = style.new(1.2 * (len(shown) + 1), 1.15 * len(panel) + 1.2)
     grid = figure.subplots(len(panel), len(shown) + 1, squeeze=False)
-    grid[0, 0].set_title("picture", fontsize=9)
+    grid[0, 0].set_title("picture")
     for column, (variant, name) in enumerate(shown, start=1):
-        heading = f"{titles[variant]}\n{name}".replace(", ", ",\n")
-        grid[0, column].set_title(heading, fontsize=9)
+        heading = f"{titles[variant]}\n{NAMES.get(name, name)}"
+        grid[0, column].set_title(heading.replace(", ", ",\n"))
         for row in range(len(panel)):
             values = maps[variant][f"map/{name}"][place, row]
             _map(grid[row, column], values, signed=name == "evidence")
@@ -101,21 +104,21 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
     figure = style.new(1.0 + 0.72 * 3 * len(titles), 0.78 * len(panel) + 0.9)
     widths = figure.add_gridspec(1, 1 + len(titles), width_ratios=[1.05, *[3] * len(titles)])
     blocks = [figure.add_subfigure(widths[0, column]) for column in range(1 + len(titles))]
-    blocks[0].suptitle("\n", fontsize=10)
+    blocks[0].suptitle("\n")
     for row, axes in enumerate(blocks[0].subplots(len(panel), 1, squeeze=False)[:, 0]):
         panel.draw(axes, row)
         if row == 0:
-            axes.set_title("picture", fontsize=9)
+            axes.set_title("picture")
     for block, (variant, title) in zip(blocks[1:], titles.items(), strict=True):
-        block.suptitle(title.replace(", ", ",\n") if ", " in title else f"{title}\n", fontsize=10)
+        block.suptitle(title.replace(", ", ",\n") if ", " in title else f"{title}\n")
         grid = block.subplots(len(panel), 3, squeeze=False)
         for row in range(len(panel)):
             for channel in range(3):
                 values = maps[variant][f"map/output {channel + 1}"][0, row]
                 _map(grid[row, channel], values, signed=False)
-                panel.outline(grid[row, channel], row)
+                panel.outline(grid[row, channel], row, width=0.7)
                 if row == 0:
-                    grid[row, channel].set_title(f"ch. {channel + 1}", fontsize=9)
+                    grid[row, channel].set_title(f"{channel + 1}")
     return figure
 
 

@@ -59,10 +59,10 @@ def picture(axes: Axes, image: NDArray[Any], **how: Any) -> None:
         spine.set_visible(False)
 
 
-def outline(axes: Axes, top: int, left: int, size: int) -> None:
-    """Outline the planted patch; nothing where there is none (top below 0)."""
+def outline(axes: Axes, top: int, left: int, size: int, width: float = 1.4) -> None:
+    """Outline the planted patch, `width` points wide; nothing where there is none (top below 0)."""
     if top >= 0:
-        box = Rectangle((left, top), size, size, fill=False, edgecolor=PATCH, linewidth=1.4)
+        box = Rectangle((left, top), size, size, fill=False, edgecolor=PATCH, linewidth=width)
         # a white edge around the line, to be seen on any map
-        box.set_path_effects([Stroke(linewidth=2.6, foreground="white"), Normal()])
+        box.set_path_effects([Stroke(linewidth=width + 1, foreground="white"), Normal()])
         axes.add_patch(box)

@@ -20,6 +20,9 @@ from whitepatch.params import Experiment
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
 
+ATTENTION = {"attention mean": "mean of heads", "attention gate": "spatial gate"}
+"""What people call an attention map, where it is not a single head."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -100,7 +103,7 @@ def looking_maps(results: Results) -> list[tuple[str, str, str]]:
         seeds = results.metrics[variant]["seeds"]
         names = next(iter(seeds.values()))["maps"]
         found += [
-            (variant, name, f"{title}: {name.removeprefix('attention ')}")
+            (variant, name, f"{title}: {ATTENTION.get(name, name.removeprefix('attention '))}")
             for name in names
             if name.startswith("attention")
         ]
