@@ -77,6 +77,22 @@ def test_twice_writes_nothing_and_what_changed_replaces(tmp_path):
     assert len(list((tmp_path / "mlflow" / "artifacts").rglob("map.png"))) == 2
 
 
+def test_nothing_to_do_needs_no_mlflow_and_any_doubt_asks_it(tmp_path, monkeypatch):
+    tracking.publish("ours", "", [run("a"), run("b")])
+
+    def asked():
+        raise UserError("MLflow was asked")
+
+    monkeypatch.setattr(tracking, "_client", asked)
+    assert tracking.publish("ours", "", [run("a"), run("b")])["unchanged"] == 2
+    for runs in ([run("a")], [run("a"), run("b", digest="2")], [run("a"), run("b"), run("c")]):
+        with pytest.raises(UserError, match="MLflow was asked"):
+            tracking.publish("ours", "", runs)
+    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database")
+    with pytest.raises(UserError, match="MLflow was asked"):
+        tracking.publish("ours", "", [run("a"), run("b")])
+
+
 def test_what_is_gone_goes_and_strangers_stay():
     tracking.publish("ours", "", [run("a"), run("b")])
     tracking.publish("theirs", "", [run("c")])

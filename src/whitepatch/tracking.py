@@ -12,11 +12,12 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,6 +90,8 @@ def publish(experiment: str, description: str, runs: Sequence[Run]) -> dict[str,
     """
     paths.MLFLOW.mkdir(exist_ok=True)
     with FileLock(paths.MLFLOW / "publish.lock"):
+        if _shown_already(experiment, runs):
+            return {"written": 0, "unchanged": len(runs), "removed": 0}
         with _speaking_plainly():
             client = _client()
             experiment_id = _experiment(client, experiment, description)
@@ -114,6 +117,36 @@ def publish(experiment: str, description: str, runs: Sequence[Run]) -> dict[str,
         "unchanged": len(runs) - len(missing),
         "removed": len(stale),
     }
+
+
+def _shown_already(experiment: str, runs: Sequence[Run]) -> bool:
+    """Ask the project's own store directly, because importing MLflow takes seconds.
+
+    Any doubt is a no: another store, a file that cannot be read, tables that are not as expected.
+    """
+    file = paths.MLFLOW / "mlflow.db"
+    where = _own_artifacts(experiment)
+    if where is None or not file.exists():
+        return False
+    query = """
+        SELECT run_uuid, tags.key, tags.value
+        FROM tags JOIN runs USING (run_uuid) JOIN experiments USING (experiment_id)
+        WHERE experiments.name = ? AND experiments.artifact_location = ?
+        AND experiments.lifecycle_stage = 'active' AND runs.lifecycle_stage = 'active'
+    """
+    tags: dict[str, dict[str, str]] = {}
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            for run_id, key, value in store.execute(query, (experiment, where)):
+                tags.setdefault(run_id, {})[key] = value
+    except sqlite3.Error:
+        return False
+    shown = [
+        (found[KEY], found.get(DIGEST) if found.get(COMPLETE) == "true" else None)
+        for found in tags.values()
+        if KEY in found
+    ]
+    return len(shown) == len(runs) and set(shown) == {(run.key, run.digest) for run in runs}
 
 
 def serve(port: int) -> int:
@@ -194,9 +227,7 @@ def _is(found: Any, run: Run) -> bool:
 
 def _experiment(client: "MlflowClient", name: str, description: str) -> str:
     found = client.get_experiment_by_name(name)
-    # a server knows where its artifacts go; those of the project's own store lie beside it
-    own = "MLFLOW_TRACKING_URI" not in os.environ
-    where = (paths.MLFLOW / "artifacts" / name).absolute().as_uri() if own else None
+    where = _own_artifacts(name)
     if found is None:
         # without this, the UI opens in its view for language models
         kind = {"mlflow.experimentKind": "custom_model_development"}
@@ -213,6 +244,13 @@ def _experiment(client: "MlflowClient", name: str, description: str) -> str:
     if found is None or found.tags.get("mlflow.note.content") != description:
         client.set_experiment_tag(experiment_id, "mlflow.note.content", description)
     return str(experiment_id)
+
+
+def _own_artifacts(experiment: str) -> str | None:
+    """Return where artifacts lie beside the project's own store; a server knows its own place."""
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        return None
+    return (paths.MLFLOW / "artifacts" / experiment).absolute().as_uri()
 
 
 def _all_runs(client: "MlflowClient", experiment_id: str) -> "Iterator[Any]":
