@@ -1,0 +1,34 @@
+"""The committed results."""
+
+import json
+
+import pytest
+
+EXPERIMENTS = ["demo", "photos"]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_results_were_made_by_the_pinned_torch(root, experiment):
+    pins = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    (pinned,) = [line.split("==")[1].split()[0] for line in pins if line.startswith("torch==")]
+    metrics = list((root / "reports" / experiment / "metrics").glob("*.json"))
+    assert len(metrics) >= 6
+    for path in metrics:
+        made_by = json.loads(path.read_text(encoding="utf-8"))["trained_on"]["torch"]
+        assert made_by.partition("+")[0] == pinned
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_variant_learns(root, experiment):
+    for path in (root / "reports" / experiment / "metrics").glob("*.json"):
+        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"]
+        accuracies = [numbers["test"]["accuracy"] for numbers in seeds.values()]
+        assert min(accuracies) > 0.6, path.stem
+        assert sum(accuracies) / len(accuracies) > 0.8, path.stem
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_what_git_keeps_of_an_experiment_stays_small(root, experiment):
+    folder = root / "reports" / experiment
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".npz"]
+    assert sum(path.stat().st_size for path in files) < 4 * 2**20
