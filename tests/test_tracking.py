@@ -9,9 +9,8 @@ from whitepatch.tracking import COMPLETE, KEY, Run
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
     tracking._quiet()
-    from mlflow.entities import RunTag
-
     from mlflow import MlflowClient
+    from mlflow.entities import RunTag
 
 
 @pytest.fixture(autouse=True)
