@@ -29,7 +29,7 @@ ui: setup ## publish all results and open MLflow on 127.0.0.1
 	@$(RUN) whitepatch ui
 
 test: setup lint types ## check everything: lint, types, tests, the pipeline in miniature
-	@$(RUN) python -m pytest
+	@$(RUN) python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup ## check style, and docstrings against code
 	@$(RUN) ruff check .
