@@ -196,20 +196,3 @@ def test_leftovers_of_a_variant_are_refused_with_the_cure(miniature, tmp_path):
     status, said = run(folder, sys.executable, "-m", "whitepatch.stages.report", "demo")
     assert status == 2
     assert said.endswith("rm reports/demo/maps/mine.npz\n")
-
-
-@pytest.mark.pipeline
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (["train", "demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
-        (["split", "corrected"], "no experiment 'corrected' in params.yaml; it has demo"),
-        (["fetch", "cifar"], "no source 'cifar' in params.yaml; it has photos"),
-    ],
-)
-def test_a_users_mistake_is_one_line_and_status_2(miniature, command, words):
-    stage, *arguments = command
-    status, said = run(miniature, sys.executable, "-m", f"whitepatch.stages.{stage}", *arguments)
-    assert status == 2
-    assert said.count("\n") == 1
-    assert words in said
