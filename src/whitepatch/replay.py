@@ -26,7 +26,7 @@ def description(name: str) -> str:
     return (
         f"**Do attention modules help, and do they look where they should?** Experiment `{name}`: "
         "one run for each variant and seed, and a summary with the report and its figures. "
-        "Compare `test_accuracy`, `min_test_loss` and `map/evidence/auc` between variants; "
+        "Compare `chosen_test_accuracy`, `min_test_loss` and `map/evidence/auc` between variants; "
         "group the charts by the tag `variant`."
     )
 
