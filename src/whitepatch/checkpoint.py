@@ -6,7 +6,7 @@ that does not fit is never found. It is one safetensors file, written whole or n
 pickle. It holds no generator's state, because every epoch seeds its own.
 """
 
-__all__ = ["Checkpoint", "key"]
+__all__ = ["Checkpoint", "hold", "key"]
 
 import json
 import os
@@ -48,30 +48,36 @@ def key(*parts: Any) -> str:
     return total.hexdigest()[:24]
 
 
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold a lock file while a stage trains; it goes when the block ends.
+
+    The lock is named by the stage alone, so an orphan that trains with old parameters is noticed.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = path.with_suffix(".pid")
+    try:
+        with FileLock(path, timeout=0):
+            owner.write_text(str(os.getpid()))
+            yield
+            owner.unlink()
+            path.unlink(missing_ok=True)
+    except Timeout:
+        pid = owner.read_text() if owner.exists() else "unknown"
+        raise UserError(
+            f"{path.stem} is being trained already, by process {pid}; "
+            f"let it finish, or stop it (kill {pid}), and run this again"
+        ) from None
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The checkpoint of one seed's training."""
 
     path: Path
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the checkpoint; a second trainer of the same training is refused.
-
-        Raises:
-            UserError: Another process holds it.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        owner = self.path.with_suffix(".pid")
-        try:
-            with FileLock(self.path.with_suffix(".lock"), timeout=0):
-                owner.write_text(str(os.getpid()))
-                yield
-        except Timeout:
-            pid = owner.read_text() if owner.exists() else "unknown"
-            raise UserError(
-                f"this training is already running, as process {pid}; wait for it, or stop it"
-            ) from None
 
     def save(self, training: Training) -> None:
         """Write the state of a training, atomically."""
@@ -115,9 +121,8 @@ class Checkpoint:
         _restore_memory_order(training)
 
     def remove(self) -> None:
-        """Remove the checkpoint and what lies beside it."""
-        for suffix in (self.path.suffix, ".pid", ".lock"):
-            self.path.with_suffix(suffix).unlink(missing_ok=True)
+        """Remove the checkpoint, if there is one."""
+        self.path.unlink(missing_ok=True)
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

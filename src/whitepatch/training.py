@@ -77,7 +77,7 @@ def train(
         after_batch: Called with the number of images after every step.
 
     Raises:
-        UserError: The loss is no longer a finite number.
+        UserError: The loss is no longer a finite number; names the first such step.
     """
     images = splits["train"]
     steps_per_epoch = math.ceil(len(images) / params.batch_size)
@@ -86,6 +86,7 @@ def train(
         training.network.train()
         loss_sum = torch.zeros((), device=images.labels.device)
         num_correct = torch.zeros((), device=images.labels.device)
+        losses = torch.zeros(steps_per_epoch, device=images.labels.device)
         for step, index in enumerate(_order(images, seed, epoch, params).split(params.batch_size)):
             rate = learning_rate((epoch - 1) * steps_per_epoch + step, steps_per_epoch, params)
             batch, labels = images.batch(index)
@@ -93,7 +94,8 @@ def train(
             loss = loss_of(logits, labels, params)
             _step(training.optimizer, loss, rate)
             # sums stay on the device: asking for a number would wait for it
-            loss_sum += loss.detach() * len(index)
+            losses[step] = loss.detach()
+            loss_sum += losses[step] * len(index)
             num_correct += (logits.detach() > 0).eq(labels > 0).sum()
             after_batch(len(index))
         row: Row = {"epoch": epoch, "learning_rate": rate}
@@ -104,17 +106,30 @@ def train(
                 row[f"{name}_loss"], row[f"{name}_accuracy"] = measure(
                     training.network, held_out, params
                 )
-        if not all(math.isfinite(value) for value in row.values()):
-            raise UserError(
-                f"seed {seed}: the loss is no longer finite in epoch {epoch}, at a learning rate "
-                f"of {rate:g}; lower train.learning_rate in params.yaml"
-            )
+        _refuse_what_is_not_finite(losses, row, seed, steps_per_epoch, params)
         training.history.append(row)
         if training.chosen_epoch(params.choose) == epoch:
             training.best = {
                 name: value.clone() for name, value in training.network.state_dict().items()
             }
         after_epoch(training)
+
+
+def _refuse_what_is_not_finite(
+    losses: Tensor, row: Row, seed: int, steps_per_epoch: int, params: Train
+) -> None:
+    """Refuse an epoch in which a loss, of a step or of a whole split, is not a finite number."""
+    epoch = int(row["epoch"])
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad) == 0 and all(math.isfinite(value) for value in row.values()):
+        return
+    step = int(bad[0]) if len(bad) else steps_per_epoch - 1
+    rate = learning_rate((epoch - 1) * steps_per_epoch + step, steps_per_epoch, params)
+    last = f"epoch {epoch - 1} was the last good one" if epoch > 1 else "no epoch was good"
+    raise UserError(
+        f"seed {seed}: the loss is no longer finite at step {step + 1} of epoch {epoch}, at a "
+        f"learning rate of {rate:g}; {last}; lower train.learning_rate in params.yaml"
+    )
 
 
 def learning_rate(step: int, steps_per_epoch: int, params: Train) -> float:

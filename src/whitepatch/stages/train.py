@@ -3,17 +3,17 @@
 import csv
 import io
 import sys
-from contextlib import ExitStack
 
 from safetensors.torch import save_file
 from tqdm import tqdm
 
 from whitepatch import params, paths, runtime
-from whitepatch.checkpoint import Checkpoint, key
+from whitepatch.checkpoint import Checkpoint, hold, key
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.files import digest, replacing, write_json, write_text
 from whitepatch.params import Train
+from whitepatch.progress import Forecast
 from whitepatch.stages import run
 from whitepatch.training import Splits, Training, train
 
@@ -40,14 +40,12 @@ def main(name: str, variant: str) -> None:
         seed: Checkpoint(paths.CHECKPOINTS / f"{name}-{variant}-{seed}-{identity}.safetensors")
         for seed in experiment.train.seeds
     }
-    with ExitStack() as locks:
-        for checkpoint in checkpoints.values():
-            locks.enter_context(checkpoint.lock())
+    with hold(paths.CHECKPOINTS / f"{name}-{variant}.lock"):
         _train_all(variant, trainings, checkpoints, splits, experiment.train)
         _write_weights(name, variant, trainings, experiment.train.choose, environment)
         write_text(paths.history(name, variant), _history(trainings))
-    for checkpoint in checkpoints.values():
-        checkpoint.remove()
+        for checkpoint in checkpoints.values():
+            checkpoint.remove()
 
 
 def _train_all(
@@ -58,12 +56,15 @@ def _train_all(
     protocol: Train,
 ) -> None:
     num_images = len(splits["train"])
+    # without a gradient, an image that is held out costs about a third of one that is learned
+    extra = sum(len(images) for part, images in splits.items() if part != "train") / 3 / num_images
     with tqdm(
         total=len(checkpoints) * protocol.epochs * num_images,
         unit=" images",
         unit_scale=True,
         mininterval=0.5 if sys.stderr.isatty() else 30,  # a log wants few lines
     ) as bar:
+        forecast = Forecast(bar, 1 + extra)
         for seed, training in trainings.items():
             bar.set_description(f"{variant}, seed {seed}", refresh=False)
             checkpoints[seed].restore(training)
@@ -74,7 +75,7 @@ def _train_all(
                 splits,
                 protocol,
                 after_epoch=checkpoints[seed].save,
-                after_batch=bar.update,
+                after_batch=forecast.update,
             )
 
 
