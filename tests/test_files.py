@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from whitepatch.files import digest, replacing, write_json, write_text
@@ -27,6 +31,18 @@ def test_a_folder_is_replaced_whole(tmp_path):
         (temporary / "new").touch()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_kept(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    dead, alive, other = (
+        tmp_path / f".{name}.csv" for name in (f"a.{gone.pid}", f"a.{os.getppid()}", "a.b")
+    )
+    for path in (dead, alive, other):
+        path.write_text("half")
+    write_text(tmp_path / "a.csv", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other, tmp_path / "a.csv"])
 
 
 def test_json_refuses_what_json_cannot_say(tmp_path):

@@ -2,6 +2,7 @@
 
 __all__ = ["run", "run_app"]
 
+import errno
 import os
 import sys
 import warnings
@@ -12,6 +13,16 @@ import typer
 
 from whitepatch.errors import UserError
 
+CURES = {
+    errno.ENOSPC: "free some space and run this again; what was half-written is gone",
+    errno.EDQUOT: "free some space and run this again; what was half-written is gone",
+    errno.EFBIG: "free some space and run this again; what was half-written is gone",
+    errno.EROFS: "run this where the project's folder can be written",
+    errno.EACCES: "make it writable for you and run this again",
+    errno.EPERM: "make it writable for you and run this again",
+}
+"""What people can do where the machine refuses."""
+
 
 def run(stage: Callable[..., Any]) -> None:
     """Run a stage as a program: its parameters are the command line's arguments."""
@@ -21,12 +32,23 @@ def run(stage: Callable[..., Any]) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a command line; a `UserError` ends it with one line and status 2."""
+    """Run a command line; a `UserError` ends it with one line and status 2.
+
+    So does what the machine refuses: no space, no permission, no place to write.
+    """
     # torch says this in several lines; runtime.py says it in one
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
     try:
         app()
     except UserError as error:
-        stage = os.environ.get("DVC_STAGE", "")
-        print(f"{stage + ': ' if stage else ''}{error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in CURES:
+            raise
+        _end(f"{error.filename or 'a file'}: {error.strerror}; {CURES[error.errno]}")
+
+
+def _end(message: str) -> None:
+    stage = os.environ.get("DVC_STAGE", "")
+    print(f"{stage + ': ' if stage else ''}{message}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
