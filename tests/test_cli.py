@@ -26,9 +26,12 @@ def test_publish_without_results_says_what_to_run_first(root, tmp_path):
 
 def test_publish_of_an_unknown_experiment_is_one_line(root, tmp_path):
     shutil.copy(root / "params.yaml", tmp_path)
-    done = whitepatch(tmp_path, "publish", "article")
+    done = whitepatch(tmp_path, "publish", "mine")
     assert done.returncode == 2
-    assert done.stderr == "no experiment 'article' in params.yaml; it has demo, photos\n"
+    assert (
+        done.stderr
+        == "no experiment 'mine' in params.yaml; it has demo, photos, article, corrected\n"
+    )
     done = whitepatch(tmp_path, "publish", "demo")
     assert done.returncode == 2
     assert done.stderr == "experiment demo has no results yet; run: dvc repro report@demo\n"

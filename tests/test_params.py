@@ -7,7 +7,7 @@ DEMO = "experiments.demo"
 
 
 def test_the_committed_parameters_load(everything):
-    assert set(everything.experiments) == {"demo", "photos"}
+    assert set(everything.experiments) == {"demo", "photos", "article", "corrected"}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,15 @@ def test_the_committed_parameters_load(everything):
         (f"{DEMO}.split.validation.start", 999, [f"{DEMO}.split", "validation share rows"]),
         (f"{DEMO}.split.validation", None, [DEMO, "validation", "null"]),
         (f"{DEMO}.score.panel", 61, [f"{DEMO}.score", "at most images", "61 of 60"]),
+        (f"{DEMO}.score.first", 341, ["first + score.images", "at most the 400", "341 + 60"]),
+        ("experiments.article.split.test.stop", 5001, ["5000 rows", "train file", "5001"]),
+        ("experiments.article.patch.probability", 0.6, ["per_batch", "fair coin", "0.6"]),
+        ("sources.stl10.test_y.bytes", 7999, ["27648", "7999 bytes of test_y", "221184000"]),
+        ("sources.stl10.test_y.md5", "x", ["sources.stl10.test_y.md5", "pattern"]),
+        ("sources.stl10.test_y.name", "/etc/passwd", ["test_y.name", "pattern"]),
+        ("download.urls", ["ftp://x/y"], ["download.urls.0", "pattern", "ftp://x/y"]),
+        ("download.urls", [], ["download.urls", "at least 1"]),
+        ("published.cnn.min_test_loss", -1, ["published.cnn.min_test_loss", "greater than 0"]),
         ("sources.photos.test.photographs", ["china", "coffee"], ["one group only", "coffee"]),
         ("variants", ["cnn", "cnn"], ["variants must differ"]),
         ("variants", ["../cnn"], ["variants.0", "pattern", "../cnn"]),
@@ -62,7 +71,7 @@ def test_a_missing_file_says_where_to_stand(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones(everything):
-    with pytest.raises(UserError, match=r"no experiment 'article'.* demo, photos"):
-        everything.experiment("article")
+    with pytest.raises(UserError, match=r"no experiment 'mine'.* demo, photos"):
+        everything.experiment("mine")
     with pytest.raises(UserError, match=r"no variant 'resnet'.*cnn, mha_linear"):
         everything.variant("resnet")

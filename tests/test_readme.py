@@ -22,7 +22,7 @@ def test_every_link_into_the_project_exists(root):
 
 
 def test_the_photographs_page_names_every_photograph(root):
-    from whitepatch.sources.photos import PHOTOGRAPHS
+    from whitepatch.sources.photos.catalogue import PHOTOGRAPHS
 
     page = (root / "docs/photographs.md").read_text(encoding="utf-8")
     for name, photograph in PHOTOGRAPHS.items():

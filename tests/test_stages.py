@@ -9,8 +9,8 @@ import pytest
     ("command", "words"),
     [
         (["train", "demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
-        (["split", "corrected"], "no experiment 'corrected' in params.yaml; it has demo"),
-        (["fetch", "cifar"], "no source 'cifar' in params.yaml; it has photos"),
+        (["split", "mine"], "no experiment 'mine' in params.yaml; it has demo"),
+        (["fetch", "cifar"], "no source 'cifar'; there are stl10, photos"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(root, tmp_path, command, words):

@@ -4,23 +4,28 @@ There is no second default anywhere in the code: a key that is missing is an err
 """
 
 __all__ = [
+    "Download",
     "Experiment",
+    "Member",
     "Params",
     "Patch",
     "PhotoGroup",
     "Photos",
     "Pixels",
+    "Published",
     "Rows",
     "Runtime",
     "Score",
     "Split",
+    "Stl10",
     "Train",
     "load",
+    "protocol",
 ]
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -29,6 +34,8 @@ from ruamel.yaml.error import YAMLError
 
 from whitepatch import paths
 from whitepatch.errors import UserError
+
+IMAGE_BYTES = 3 * 96 * 96
 
 T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -81,10 +88,62 @@ class Photos(Strict):
         return self.test.crops if file == "test" else self.train.crops + self.validation.crops
 
 
-class Sources(Strict):
-    """Where images come from."""
+class Member(Strict):
+    """A file in an archive."""
 
+    name: Annotated[str, Field(pattern=r"^[^/].*$")]
+    bytes: Count
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Stl10(Strict):
+    """The source `stl10`: the four labelled members of its archive."""
+
+    train_X: Member  # noqa: N815 -- the name of STL-10's own file
+    train_y: Member
+    test_X: Member  # noqa: N815 -- the same
+    test_y: Member
+
+    def members(self) -> dict[str, Member]:
+        """Return the members by the name of the file that each becomes."""
+        return {f"{key}.bin": getattr(self, key) for key in type(self).model_fields}
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> "Stl10":
+        for file in ("train", "test"):
+            images, labels = getattr(self, f"{file}_X"), getattr(self, f"{file}_y")
+            if images.bytes != labels.bytes * IMAGE_BYTES:
+                raise ValueError(
+                    f"{file}_X.bytes must be {IMAGE_BYTES} (3x96x96) for each of the "
+                    f"{labels.bytes} bytes of {file}_y, got {images.bytes}"
+                )
+        return self
+
+    def num_rows(self, file: Literal["train", "test"]) -> int:
+        """Return the number of images in a file of this source."""
+        return self.test_y.bytes if file == "test" else self.train_y.bytes
+
+
+class Sources(Strict):
+    """Where images come from; each is a package of its name in `sources`."""
+
+    stl10: Stl10
     photos: Photos
+
+
+class Download(Strict):
+    """How an archive is fetched; nothing here can move a result."""
+
+    urls: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(https?|file)://")], ...], Field(min_length=1)
+    ]
+    archive: str
+    connect_timeout: Annotated[float, Field(gt=0)]
+    stall_timeout: Annotated[float, Field(gt=0)]
+    tries: Count
+    pause: Annotated[float, Field(gt=0, le=30)]
+    patience: Annotated[float, Field(gt=0)]
+    most_bytes: Count
 
 
 class Rows(Strict):
@@ -181,6 +240,7 @@ class Train(Strict):
 class Score(Strict):
     """Which maps are kept, scored and drawn."""
 
+    first: Index
     images: Count
     panel: Count
 
@@ -194,7 +254,7 @@ class Score(Strict):
 class Experiment(Strict):
     """Images and protocol."""
 
-    source: Literal["photos"]
+    source: Literal["stl10", "photos"]
     split: Split
     patch: Patch
     pixels: Pixels
@@ -210,12 +270,19 @@ class Experiment(Strict):
                 f"train.batch_size must be at most the {len(self.split.train)} images of "
                 f"split.train, got {self.train.batch_size}"
             )
-        if self.score.images > len(self.split.test):
+        if self.score.first + self.score.images > len(self.split.test):
             raise ValueError(
-                f"score.images must be at most the {len(self.split.test)} images of split.test, "
-                f"got {self.score.images}"
+                f"score.first + score.images must be at most the {len(self.split.test)} images of "
+                f"split.test, got {self.score.first} + {self.score.images}"
             )
         return self
+
+
+class Published(Strict):
+    """The article's two numbers of a variant, nats."""
+
+    min_train_loss: Annotated[float, Field(gt=0)]
+    min_test_loss: Annotated[float, Field(gt=0)]
 
 
 class Params(Strict):
@@ -223,6 +290,8 @@ class Params(Strict):
 
     runtime: Runtime
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
+    published: dict[Name, Published]
+    download: Download
     sources: Sources
     experiments: dict[Name, Experiment]
 
@@ -232,7 +301,8 @@ class Params(Strict):
             raise ValueError(f"variants must differ, got {list(self.variants)}")
         for name, experiment in self.experiments.items():
             for part, rows in experiment.split.parts().items():
-                most = self.sources.photos.num_rows(rows.file)
+                source: Stl10 | Photos = getattr(self.sources, experiment.source)
+                most = source.num_rows(rows.file)
                 if rows.stop > most:
                     raise ValueError(
                         f"experiments.{name}.split.{part}.stop: the source has {most} rows "
@@ -272,6 +342,11 @@ def load(path: Path = paths.PARAMS) -> Params:
         return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise UserError(f"{path}: {_line(error.errors())}") from None
+
+
+def protocol(experiment: Experiment) -> dict[str, Any]:
+    """Return what makes a seed's result, as JSON: everything but the list of seeds."""
+    return experiment.model_dump(mode="json", exclude={"train": {"seeds"}})
 
 
 def _line(errors: list[ErrorDetails]) -> str:

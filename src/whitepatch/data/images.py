@@ -2,7 +2,7 @@
 
 __all__ = ["DeviceImages"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,17 @@ class DeviceImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def part(self, start: int, stop: int) -> "DeviceImages":
+        """Return images start to stop - 1, without a copy."""
+        chosen = slice(start, stop)
+        return replace(
+            self,
+            bytes=self.bytes[chosen],
+            labels=self.labels[chosen],
+            tops=self.tops[chosen],
+            lefts=self.lefts[chosen],
+        )
 
     def first(self, number: int) -> Tensor:
         """Return the indices of the first images, [number], on the device."""

@@ -7,7 +7,8 @@ from torchvision.datasets import STL10
 
 from whitepatch.data import binary
 from whitepatch.errors import UserError
-from whitepatch.sources import photos
+from whitepatch.sources.photos import catalogue
+from whitepatch.sources.photos import crops as photos
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +21,15 @@ def small(everything):
     return source.model_copy(update=shrunk)
 
 
+def of(everything, source):
+    sources = everything.sources.model_copy(update={"photos": source})
+    return everything.model_copy(update={"sources": sources})
+
+
 @pytest.fixture(scope="module")
-def folder(small, tmp_path_factory):
+def folder(everything, small, tmp_path_factory):
     target = tmp_path_factory.mktemp("photos")
-    photos.write(target, small)
+    photos.write(target, of(everything, small))
     return target
 
 
@@ -38,20 +44,24 @@ def test_train_validation_and_test_come_from_different_photographs(folder):
 
 def test_the_committed_split_keeps_the_groups_apart(everything):
     source = everything.sources.photos
-    for experiment in everything.experiments.values():
+    for name in ("demo", "photos"):
+        experiment = everything.experiment(name)
         assert experiment.split.train.stop <= source.train.crops
         assert experiment.split.validation.start >= source.train.crops
         assert experiment.split.test.file == "test"
 
 
 def test_two_pictures_of_one_scene_share_a_number():
-    left, right = photos.PHOTOGRAPHS["motorcycle_left"], photos.PHOTOGRAPHS["motorcycle_right"]
+    left, right = (
+        catalogue.PHOTOGRAPHS["motorcycle_left"],
+        catalogue.PHOTOGRAPHS["motorcycle_right"],
+    )
     assert left.number == right.number
-    assert len({photograph.number for photograph in photos.PHOTOGRAPHS.values()}) == 11
+    assert len({photograph.number for photograph in catalogue.PHOTOGRAPHS.values()}) == 11
 
 
-def test_the_same_parameters_give_the_same_bytes(folder, small, tmp_path):
-    photos.write(tmp_path, small)
+def test_the_same_parameters_give_the_same_bytes(everything, folder, small, tmp_path):
+    photos.write(tmp_path, of(everything, small))
     for path in folder.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
@@ -95,9 +105,9 @@ def test_a_split_that_shares_a_scene_is_refused(folder, everything):
         for name, (start, stop) in rows.items()
     }
     with pytest.raises(UserError, match=r"split\.train and split\.validation .*share a photograph"):
-        photos.refuse_shared_photographs(folder, split.model_copy(update=parts))
+        photos.refuse_overlap(folder, split.model_copy(update=parts))
     parts["train"] = parts["train"].model_copy(update={"stop": 61})
-    photos.refuse_shared_photographs(folder, split.model_copy(update=parts))
+    photos.refuse_overlap(folder, split.model_copy(update=parts))
 
 
 def test_a_square_that_fits_no_photograph_is_refused(small):
@@ -106,17 +116,17 @@ def test_a_square_that_fits_no_photograph_is_refused(small):
 
 
 def test_a_changed_photograph_is_refused(monkeypatch):
-    changed = replace(photos.PHOTOGRAPHS["coffee"], sha256="0" * 64)
-    monkeypatch.setitem(photos.PHOTOGRAPHS, "coffee", changed)
+    changed = replace(catalogue.PHOTOGRAPHS["coffee"], sha256="0" * 64)
+    monkeypatch.setitem(catalogue.PHOTOGRAPHS, "coffee", changed)
     with pytest.raises(UserError, match=r"coffee.*must have SHA-256 000000000000.*make setup"):
-        photos.read("coffee")
+        catalogue.read("coffee")
 
 
 def test_a_missing_photograph_is_refused(monkeypatch):
-    gone = replace(photos.PHOTOGRAPHS["coffee"], file="data/tea.png")
-    monkeypatch.setitem(photos.PHOTOGRAPHS, "coffee", gone)
+    gone = replace(catalogue.PHOTOGRAPHS["coffee"], file="data/tea.png")
+    monkeypatch.setitem(catalogue.PHOTOGRAPHS, "coffee", gone)
     with pytest.raises(UserError, match=r"coffee: skimage does not carry data/tea\.png"):
-        photos.read("coffee")
+        catalogue.read("coffee")
 
 
 def test_an_unknown_photograph_is_refused(small):
