@@ -41,7 +41,7 @@ def test_classification_by_hand():
 
 def test_maps_are_named_and_belong_to_their_images(images):
     network = build("mha_conv1d", 0)
-    maps = maps_of(network, images, 4)
+    maps = maps_of(network, images.part(0, 4))
     heads = [f"attention head {head}" for head in (1, 2, 3, 4)]
     channels = [f"{side} {channel}" for channel in (1, 2, 3) for side in ("output", "input")]
     assert list(maps) == ["evidence", *heads, "attention mean", *channels]
@@ -55,7 +55,7 @@ def test_maps_are_named_and_belong_to_their_images(images):
 
 
 def test_controls_reach_chance_and_ceiling(images):
-    truth = Truth.of(images, 5)
+    truth = Truth.of(images)
     assert truth.patched.tolist() == [True, False, True, False, True]
     scores = means(map_scores(control_maps(images, truth), truth))
     area = 256 / 9216
@@ -68,7 +68,7 @@ def test_controls_reach_chance_and_ceiling(images):
 
 
 def test_only_patched_images_are_scored(images):
-    truth = Truth.of(images, 4)
+    truth = Truth.of(images.part(0, 4))
     maps = {"any": np.random.default_rng(1).normal(size=(4, 24, 24))}
     assert all(len(values) == 2 for values in map_scores(maps, truth)["any"].values())
 

@@ -46,12 +46,12 @@ class Truth:
     size: int
 
     @classmethod
-    def of(cls, images: DeviceImages, num_images: int) -> "Truth":
-        """Return the truth of the first images."""
+    def of(cls, images: DeviceImages) -> "Truth":
+        """Return the truth of some images."""
         return cls(
-            images.labels[:num_images].cpu().numpy() > 0,
-            images.tops[:num_images].cpu().numpy(),
-            images.lefts[:num_images].cpu().numpy(),
+            images.labels.cpu().numpy() > 0,
+            images.tops.cpu().numpy(),
+            images.lefts.cpu().numpy(),
             images.patch.size,
         )
 
@@ -74,8 +74,8 @@ def classification(logits: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def maps_of(network: Classifier, images: DeviceImages, num_images: int) -> Maps:
-    """Return every map of a network on the first images, by name.
+def maps_of(network: Classifier, images: DeviceImages) -> Maps:
+    """Return every map of a network on some images, by name.
 
     `evidence` is what each cell adds to the decision; `attention ...` the layer's own maps over
     space, where it has any; `output N` and `input N` channels of the features behind and before
@@ -83,7 +83,7 @@ def maps_of(network: Classifier, images: DeviceImages, num_images: int) -> Maps:
     """
     network.eval()
     found: list[Maps] = []
-    index = images.first(num_images)
+    index = images.first(len(images))
     with torch.inference_mode():
         for some in index.split(20):  # the attention weights take 5 MB an image
             look = network.look(images.batch(some)[0])
@@ -98,7 +98,7 @@ def control_maps(images: DeviceImages, truth: Truth) -> dict[str, NDArray[np.flo
     nothing and scores chance; `perfect`, the truth on the variants' own grid of 24x24 cells, which
     scores the ceiling (on clean images it is zero).
     """
-    index = images.first(len(truth.patched))
+    index = images.first(len(images))
     brightness = images.batch(index)[0].mean(dim=1).cpu().numpy()
     edges = np.hypot(ndimage.sobel(brightness, axis=1), ndimage.sobel(brightness, axis=2))
     perfect = np.zeros((len(index), CELLS, CELLS))

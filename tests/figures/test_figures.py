@@ -36,7 +36,12 @@ def test_the_panel_shows_pictures_as_they_were(everything):
     experiment = everything.experiment("demo")
     pictures = np.full((1, 3, 96, 96), (51 - 128) / 128)
     pictures[0, :, :16, :16] = experiment.patch.value
-    saved = {"pictures": pictures, "tops": np.array([0]), "lefts": np.array([0])}
+    saved = {
+        "pictures": pictures,
+        "tops": np.array([0]),
+        "lefts": np.array([0]),
+        "scored": np.array([0]),
+    }
     panel = Panel.of(saved, experiment)
     assert panel.pictures[0, 0, 50, 50] == pytest.approx(51 / 255)
     assert panel.pictures[0, 0, 3, 3] == pytest.approx(1.0)
@@ -47,6 +52,7 @@ def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everythi
         "pictures": np.zeros((2, 3, 96, 96)),
         "tops": np.array([3, -1]),
         "lefts": np.array([5, -1]),
+        "scored": np.array([0, 1]),
         "map/evidence": np.zeros((1, 2, 24, 24)),
         "map/attention mean": np.ones((1, 2, 24, 24)),
     }

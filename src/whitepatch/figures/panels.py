@@ -42,7 +42,8 @@ class Panel:
         """Return the panel of an experiment from the arrays of any variant's evaluation."""
         pixels = experiment.pixels
         shown = (saved["pictures"] * pixels.scale + pixels.offset) / 255
-        return cls(np.clip(shown, 0, 1), saved["tops"], saved["lefts"], experiment.patch.size)
+        tops, lefts = (saved[name][saved["scored"]] for name in ("tops", "lefts"))
+        return cls(np.clip(shown, 0, 1), tops, lefts, experiment.patch.size)
 
     def __len__(self) -> int:
         return len(self.pictures)

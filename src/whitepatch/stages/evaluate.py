@@ -15,6 +15,7 @@ from whitepatch.data.images import DeviceImages
 from whitepatch.evaluation import Truth
 from whitepatch.files import replacing, write_json
 from whitepatch.models.classifier import build, title
+from whitepatch.params import protocol
 from whitepatch.stages import run
 from whitepatch.training import predict
 
@@ -26,7 +27,9 @@ def main(name: str, variant: str) -> None:
     device = runtime.prepare(everything.runtime)
     test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
-    truth = Truth.of(images, experiment.score.images)
+    shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
+    scored = images.part(shown.start, shown.stop)
+    truth = Truth.of(scored)
     record = json.loads(paths.training_record(name, variant).read_text(encoding="utf-8"))
     smallest = _smallest_losses(paths.history(name, variant))
 
@@ -34,12 +37,10 @@ def main(name: str, variant: str) -> None:
     arrays: list[dict[str, NDArray[Any]]] = []
     for seed in experiment.train.seeds:
         network = build(variant, seed).to(device)
-        untrained = evaluation.map_scores(
-            evaluation.maps_of(network, images, experiment.score.images), truth
-        )
+        untrained = evaluation.map_scores(evaluation.maps_of(network, scored), truth)
         network.load_state_dict(load_file(paths.weights(name, variant, seed), str(device)))
         logits = predict(network, images)
-        maps = evaluation.maps_of(network, images, experiment.score.images)
+        maps = evaluation.maps_of(network, scored)
         scores = evaluation.map_scores(maps, truth)
         seeds[str(seed)] = {
             **smallest[seed],
@@ -58,7 +59,7 @@ def main(name: str, variant: str) -> None:
             }
         )
 
-    controls = evaluation.map_scores(evaluation.control_maps(images, truth), truth)
+    controls = evaluation.map_scores(evaluation.control_maps(scored, truth), truth)
     num_parameters = sum(weight.numel() for weight in network.parameters())
     write_json(
         paths.metrics(name, variant),
@@ -67,11 +68,7 @@ def main(name: str, variant: str) -> None:
             "variant": variant,
             "title": title(variant),
             "num_parameters": num_parameters,
-            "protocol": {
-                "source": experiment.source,
-                "patch": experiment.patch.model_dump(),
-                "train": experiment.train.model_dump(exclude={"seeds"}),
-            },
+            "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
             "trained_on": record["trained_on"],
             "num_test_images": len(images),
@@ -92,7 +89,8 @@ def main(name: str, variant: str) -> None:
             labels=test.plan.labels,
             tops=test.plan.tops,
             lefts=test.plan.lefts,
-            pictures=images.batch(images.first(experiment.score.panel))[0].cpu().numpy(),
+            scored=np.arange(shown.start, shown.stop),
+            pictures=scored.batch(scored.first(experiment.score.panel))[0].cpu().numpy(),
             **{key: np.stack([array[key] for array in arrays]) for key in arrays[0]},
         )
 
