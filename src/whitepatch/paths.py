@@ -4,6 +4,7 @@ __all__ = [
     "CHECKPOINTS",
     "MLFLOW",
     "PARAMS",
+    "REPORTS",
     "contact_sheet",
     "history",
     "maps",
@@ -21,6 +22,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 CHECKPOINTS = Path("checkpoints")
 MLFLOW = Path("mlflow")
+REPORTS = Path("reports")
 
 
 def raw(source: str) -> Path:
@@ -35,7 +37,7 @@ def split(experiment: str) -> Path:
 
 def report(experiment: str) -> Path:
     """Folder of an experiment's results."""
-    return Path("reports") / experiment
+    return REPORTS / experiment
 
 
 def contact_sheet(experiment: str) -> Path:

@@ -1,6 +1,6 @@
 """How well the variants classify, and how they got there."""
 
-__all__ = ["errors", "learning_curves"]
+__all__ = ["errors", "errors_by_experiment", "learning_curves"]
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,15 +26,49 @@ def errors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     figure = style.new(10, 0.9 + 0.5 * len(titles))
     left, right = figure.subplots(1, 2, sharey=True)
     _dots(left, table, "min_test_loss", titles)
-    left.set(xlabel="smallest test loss (nats): lower is better", xscale="log")
-    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    left.xaxis.set_minor_formatter(NullFormatter())
+    left.set(xlabel="smallest test loss (nats): lower is better")
+    _logarithmic(left)
     _dots(right, table, "accuracy", titles)
     right.set(xlabel="test accuracy: higher is better")
     left.set_yticks(range(len(titles)), list(titles.values()))
     left.invert_yaxis()
     return figure
+
+
+def errors_by_experiment(
+    tables: Mapping[str, pd.DataFrame],
+    titles: Mapping[str, str],
+    published: Mapping[str, Mapping[str, float]],
+) -> Figure:
+    """Draw the smallest test losses of several experiments side by side.
+
+    Args:
+        tables: By experiment, one row a variant and seed, with `variant` and `min_test_loss`.
+        titles: What to call each variant, in order from top to bottom.
+        published: By experiment, where there are any, the article's numbers by variant.
+    """
+    figure = style.new(2.2 + 2.6 * len(tables), 1.2 + 0.5 * len(titles))
+    row = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, (name, table) in zip(row, tables.items(), strict=True):
+        _dots(axes, table, "min_test_loss", titles)
+        for place, variant in enumerate(titles):
+            if variant in published.get(name, {}):
+                axes.plot(published[name][variant], place, "D", mfc="white", mec=style.INK, ms=7)
+        axes.set(title=name)
+        _logarithmic(axes)
+    row[0].set_yticks(range(len(titles)), list(titles.values()))
+    row[0].invert_yaxis()
+    figure.supxlabel("smallest test loss (nats): lower is better", fontsize="medium")
+    return figure
+
+
+def _logarithmic(axes: Any) -> None:
+    axes.set(xscale="log")
+    least, most = axes.get_xlim()
+    # few labels where the axis spans decades
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 40 * least else (1,)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _dots(axes: Any, table: pd.DataFrame, column: str, titles: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """From tables to a page: one self-contained HTML file, and its twin in Markdown."""
 
-__all__ = ["Figure", "Table", "content", "html", "markdown"]
+__all__ = ["Figure", "Table", "content", "render", "spread"]
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,18 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from whitepatch.localization import SCORES
+from whitepatch.report.results import Results
 from whitepatch.report.tables import (
-    Results,
     comparison,
     feature_table,
     looking_maps,
     map_table,
+    published_table,
     seed_table,
 )
+
+LOSSES = {"min_train_loss": "smallest train loss", "min_test_loss": "smallest test loss"}
+"""What people call the article's two numbers."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ def content(results: Results, figures: Mapping[str, Figure]) -> dict[str, Any]:
     return {
         "name": results.name,
         "experiment": results.experiment,
+        "origin": results.origin,
+        "is_printed": results.is_printed,
+        "published": _published(results),
         "figures": figures,
         "some": some,
         "num_seeds": len(results.experiment.train.seeds),
@@ -75,14 +82,9 @@ def content(results: Results, figures: Mapping[str, Figure]) -> dict[str, Any]:
     }
 
 
-def html(content: Mapping[str, Any]) -> str:
-    """Return the page as HTML that needs no other file."""
-    return _environment(escape=True).get_template("report.html").render(content)
-
-
-def markdown(content: Mapping[str, Any]) -> str:
-    """Return the page as Markdown that lies beside its figures."""
-    return _environment(escape=False).get_template("report.md").render(content)
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Fill a template: *.html needs no other file, *.md lies beside its figures."""
+    return _environment(escape=template.endswith(".html")).get_template(template).render(content)
 
 
 def spread(values: "pd.Series[float]", digits: int) -> str:
@@ -123,6 +125,27 @@ def _errors(results: Results) -> Table:
             "test ROC-AUC",
         ],
         rows,
+    )
+
+
+def _published(results: Results) -> Table:
+    """Return the article's numbers beside ours; empty where the images are not its own kind."""
+    head = ["variant", "loss", "published", "measured", "difference", "below"]
+    if results.experiment.source != "stl10":
+        return Table(head, [])
+    return Table(
+        head,
+        [
+            [
+                results.titles[row["variant"]],
+                LOSSES[row["measure"]],
+                f"{row['published']:.3g}",
+                f"{row['mean']:.3g}" + (f" ± {row['std']:.2g}" if row["num_seeds"] > 1 else ""),
+                f"{row['difference']:+.2g}",
+                f"{row['num_below']} of {row['num_seeds']}",
+            ]
+            for row in published_table(results).to_dict("records")
+        ],
     )
 
 

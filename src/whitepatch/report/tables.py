@@ -1,52 +1,23 @@
 """From metrics to tidy tables."""
 
 __all__ = [
-    "Results",
     "comparison",
     "feature_table",
     "looking_maps",
     "map_table",
+    "published_table",
     "seed_table",
 ]
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import pandas as pd
 
-from whitepatch.params import Experiment
+from whitepatch.report.results import Results
 
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
 
 ATTENTION = {"attention mean": "mean of heads", "attention gate": "spatial gate"}
 """What people call an attention map, where it is not a single head."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """Everything that the stages measured in an experiment.
-
-    Attributes:
-        name: Of the experiment.
-        experiment: Its parameters.
-        metrics: By variant, in the order of params.yaml, the metrics file's content.
-    """
-
-    name: str
-    experiment: Experiment
-    metrics: Mapping[str, Any]
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """What people call each variant, in order."""
-        return {variant: metrics["title"] for variant, metrics in self.metrics.items()}
-
-    @property
-    def any_variant(self) -> Any:
-        """Metrics of the first variant, for what all share: counts, controls, machine."""
-        return next(iter(self.metrics.values()))
 
 
 def seed_table(results: Results) -> pd.DataFrame:
@@ -69,6 +40,34 @@ def comparison(results: Results) -> pd.DataFrame:
     values = table.groupby(["variant", "measure"], sort=False)["value"]
     summary = values.agg(["count", "mean", "std", "min", "max"])
     return summary.rename(columns={"count": "num_seeds"}).reset_index()
+
+
+def published_table(results: Results) -> pd.DataFrame:
+    """Return one row a published number: ours beside it, nats.
+
+    Columns: `variant`, `measure`, `published`, `mean`, `std`, `num_seeds`, `difference` (mean minus
+    published) and `num_below` (seeds whose loss is smaller than the published one).
+    """
+    seeds = seed_table(results)
+    rows = []
+    for variant in results.metrics:
+        if variant not in results.published:
+            continue
+        for measure, published in results.published[variant].model_dump().items():
+            values = seeds.loc[seeds["variant"] == variant, measure]
+            rows.append(
+                {
+                    "variant": variant,
+                    "measure": measure,
+                    "published": published,
+                    "mean": values.mean(),
+                    "std": values.std(),
+                    "num_seeds": len(values),
+                    "difference": values.mean() - published,
+                    "num_below": int((values < published).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def map_table(results: Results) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Report an experiment: tables, figures and a page."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,8 @@ from whitepatch.figures.localization import localization
 from whitepatch.figures.panels import Panel, article_panel, attention_panel
 from whitepatch.files import replacing, write_text
 from whitepatch.report import page
-from whitepatch.report.tables import Results, comparison, looking_maps, map_table, seed_table
+from whitepatch.report.results import load
+from whitepatch.report.tables import comparison, looking_maps, map_table, seed_table
 from whitepatch.stages import run
 
 FIGURES = {
@@ -32,13 +32,9 @@ def main(name: str) -> None:
     everything = params.load()
     experiment = everything.experiment(name)
     _refuse_leftovers(name, everything.variants)
-    metrics = {
-        variant: json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
-        for variant in everything.variants
-    }
-    results = Results(name, experiment, metrics)
-    histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in metrics}
-    maps = {variant: np.load(paths.maps(name, variant)) for variant in metrics}
+    results = load(name, everything)
+    histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in results.metrics}
+    maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
 
     folder = paths.report(name)
     with replacing(folder / "comparison.csv") as temporary:
@@ -69,8 +65,8 @@ def main(name: str) -> None:
         f"split@{name}, from {paths.split(name)}",
     )
     content = page.content(results, pictures)
-    write_text(folder / "report.html", page.html(content))
-    write_text(folder / "report.md", page.markdown(content))
+    for file in ("report.html", "report.md"):
+        write_text(folder / file, page.render(file, content))
 
 
 def _refuse_leftovers(name: str, variants: Sequence[str]) -> None:

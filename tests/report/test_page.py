@@ -1,61 +1,17 @@
-import json
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from whitepatch.localization import SCORES
 from whitepatch.report import page
 from whitepatch.report.tables import (
-    Results,
     comparison,
     feature_table,
     looking_maps,
     map_table,
+    published_table,
     seed_table,
 )
-
-
-def numbers(seed, variant):
-    generator = np.random.default_rng([seed, len(variant)])
-    names = ["evidence", "output 1", "input 1"] + (["attention gate"] if variant == "b" else [])
-
-    def scored():
-        return {name: {kind: float(generator.random()) for kind in SCORES} for name in names}
-
-    return {
-        "min_train_loss": float(generator.random()),
-        "min_test_loss": float(generator.random()),
-        "chosen_epoch": 2,
-        "test": {"accuracy": float(generator.random()), "auc": 0.5, "loss": 1.5},
-        "maps": scored(),
-        "untrained_maps": scored(),
-    }
-
-
-@pytest.fixture
-def results(everything):
-    metrics = {
-        variant: {
-            "title": f"<{variant}>",
-            "num_parameters": 12345,
-            "chosen_by": "validation",
-            "trained_on": {"device": "cpu", "device_name": "x", "threads": 2, "torch": "2"},
-            "num_test_images": 400,
-            "num_scored_images": 26,
-            "seeds": {str(seed): numbers(seed, variant) for seed in (0, 1)},
-            "controls": {
-                "maps": {
-                    name: dict.fromkeys(SCORES, 0.5)
-                    for name in ("brightness", "edges", "uniform", "perfect")
-                },
-                "brightest_box_auc": 0.875,
-            },
-        }
-        for variant in ("aa", "b")
-    }
-    return Results("demo", everything.experiment("demo"), json.loads(json.dumps(metrics)))
 
 
 def test_seed_table_has_a_row_for_each_variant_and_seed(results):
@@ -85,6 +41,18 @@ def test_map_table_keeps_trained_and_untrained_apart(results):
     row = chosen[~chosen["trained"] & (chosen["seed"] == "1")].iloc[0]
     assert row["mass"] == gate["mass"]
     assert (table["variant"] == "control").sum() == 4
+
+
+def test_published_numbers_stand_beside_ours_by_hand(results):
+    for seed, loss in (("0", 0.25), ("1", 0.75)):
+        results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
+    table = published_table(results)
+    assert table["variant"].tolist() == ["b", "b"], "the article has no other"
+    row = table[table["measure"] == "min_test_loss"].iloc[0]
+    assert row["published"] == 0.3125
+    assert row["mean"] - row["published"] == row["difference"] == 0.1875
+    assert row["std"] == pytest.approx(0.125**0.5)
+    assert (row["num_seeds"], row["num_below"]) == (2, 1)
 
 
 def test_looking_maps_are_evidence_of_all_and_attention_of_some(results):
@@ -117,7 +85,7 @@ def pages(results):
 
     def render():
         content = page.content(results, figures)
-        return page.html(content), page.markdown(content)
+        return page.render("report.html", content), page.render("report.md", content)
 
     return render
 

@@ -1,0 +1,78 @@
+"""What the stages measured in an experiment, read from their files."""
+
+__all__ = ["Results", "load", "why_not"]
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from whitepatch import paths, sources
+from whitepatch.params import Experiment, Params, Published, protocol
+from whitepatch.sources import Origin
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the stages measured in an experiment.
+
+    Attributes:
+        name: Of the experiment.
+        experiment: Its parameters.
+        metrics: By variant, in the order of params.yaml, the metrics file's content.
+        origin: What its images are.
+        published: By variant, the article's numbers; not every variant has some.
+    """
+
+    name: str
+    experiment: Experiment
+    metrics: Mapping[str, Any]
+    origin: Origin
+    published: Mapping[str, Published]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people call each variant, in order."""
+        return {variant: metrics["title"] for variant, metrics in self.metrics.items()}
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether patches, loss and choice of the epoch are as the article prints them."""
+        patch, train = self.experiment.patch, self.experiment.train
+        return (patch.plan, train.loss, train.choose) == ("per_batch", "printed", "test")
+
+    @property
+    def any_variant(self) -> Any:
+        """Metrics of the first variant, for what all share: counts, controls, machine."""
+        return next(iter(self.metrics.values()))
+
+
+def load(name: str, everything: Params) -> Results:
+    """Read the results of an experiment; its evaluations must have run."""
+    experiment = everything.experiment(name)
+    return Results(
+        name,
+        experiment,
+        {variant: _metrics(name, variant) for variant in everything.variants},
+        sources.find(experiment.source).describe(everything),
+        everything.published,
+    )
+
+
+def why_not(name: str, everything: Params) -> str | None:
+    """Say why an experiment cannot be compared yet, or None if it can."""
+    experiment, cure = everything.experiment(name), f"run: dvc repro report@{name}"
+    if not (paths.report(name) / "report.md").exists():
+        return f"has not run; {cure}"
+    for variant in everything.variants:
+        if not paths.metrics(name, variant).exists():
+            return f"has no results of {variant}; {cure}"
+        metrics = _metrics(name, variant)
+        seeds = [int(seed) for seed in metrics["seeds"]]
+        if metrics["protocol"] != protocol(experiment) or seeds != list(experiment.train.seeds):
+            return f"was made with other parameters; {cure}"
+    return None
+
+
+def _metrics(name: str, variant: str) -> Any:
+    return json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))

@@ -1,0 +1,50 @@
+"""Set all experiments that have run side by side, and beside the article."""
+
+import sys
+
+from whitepatch import params, paths
+from whitepatch.errors import UserError
+from whitepatch.figures import style
+from whitepatch.figures.errors import errors_by_experiment
+from whitepatch.files import write_text
+from whitepatch.report import overview, page
+from whitepatch.report.results import load, why_not
+from whitepatch.report.tables import seed_table
+from whitepatch.stages import run
+
+
+def main() -> None:
+    """Write reports/index.html, index.md and errors.png from whatever has run."""
+    everything = params.load()
+    missing = {name: why for name in everything.experiments if (why := why_not(name, everything))}
+    found = [load(name, everything) for name in everything.experiments if name not in missing]
+    for name, why in missing.items():
+        print(f"compare: {name} {why}", file=sys.stderr)  # noqa: T201
+    if not found:
+        raise UserError("no experiment has results yet; run: make demo")
+    figure = errors_by_experiment(
+        {results.name: seed_table(results) for results in found},
+        found[0].titles,
+        {
+            results.name: {name: it.min_test_loss for name, it in results.published.items()}
+            for results in found
+            if results.experiment.source == "stl10"
+        },
+    )
+    style.save(figure, paths.REPORTS / "errors.png")
+    pictures = {
+        "errors": page.Figure.of(
+            paths.REPORTS,
+            "errors.png",
+            "Smallest test loss of every seed, by variant and experiment; "
+            "diamonds are the article's numbers",
+            "compare, from the metrics/ of each experiment",
+        )
+    }
+    content = overview.content(found, missing, pictures)
+    for file in ("index.html", "index.md"):
+        write_text(paths.REPORTS / file, page.render(file, content))
+
+
+if __name__ == "__main__":
+    run(main)

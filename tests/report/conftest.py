@@ -1,0 +1,55 @@
+"""Results of an experiment that nobody ran."""
+
+import json
+
+import numpy as np
+import pytest
+
+from whitepatch.localization import SCORES
+from whitepatch.params import Published
+from whitepatch.report.results import Results
+from whitepatch.sources import Origin
+
+
+def numbers(seed, variant):
+    generator = np.random.default_rng([seed, len(variant)])
+    names = ["evidence", "output 1", "input 1"] + (["attention gate"] if variant == "b" else [])
+
+    def scored():
+        return {name: {kind: float(generator.random()) for kind in SCORES} for name in names}
+
+    return {
+        "min_train_loss": float(generator.random()),
+        "min_test_loss": float(generator.random()),
+        "chosen_epoch": 2,
+        "test": {"accuracy": float(generator.random()), "auc": 0.5, "loss": 1.5},
+        "maps": scored(),
+        "untrained_maps": scored(),
+    }
+
+
+@pytest.fixture
+def results(everything):
+    metrics = {
+        variant: {
+            "title": f"<{variant}>",
+            "num_parameters": 12345,
+            "chosen_by": "validation",
+            "trained_on": {"device": "cpu", "device_name": "x", "threads": 2, "torch": "2"},
+            "num_test_images": 400,
+            "num_scored_images": 26,
+            "seeds": {str(seed): numbers(seed, variant) for seed in (0, 1)},
+            "controls": {
+                "maps": {
+                    name: dict.fromkeys(SCORES, 0.5)
+                    for name in ("brightness", "edges", "uniform", "perfect")
+                },
+                "brightest_box_auc": 0.875,
+            },
+        }
+        for variant in ("aa", "b")
+    }
+    origin = Origin("crops, a stand-in for STL-10", stand_in=True)
+    published = {"b": Published(min_train_loss=0.25, min_test_loss=0.3125)}
+    experiment = everything.experiment("demo")
+    return Results("demo", experiment, json.loads(json.dumps(metrics)), origin, published)

@@ -1,0 +1,63 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from whitepatch import params, paths
+from whitepatch.report import overview, page
+from whitepatch.report.results import load, why_not
+
+
+def test_experiments_stand_side_by_side_and_beside_the_article(results):
+    for seed, loss in (("0", 0.25), ("1", 0.75)):
+        results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
+    other = replace(results, name="photos")
+    figures = {"errors": page.Figure("errors.png", b"PNG", "errors", "compare")}
+    content = overview.content([results, other], {"article": "has not run"}, figures)
+    assert content["losses"].head == ["variant", "published", "demo", "photos"]
+    assert content["losses"].rows[1] == ["<b>", "0.3125"] + ["0.5000 ± 0.3536"] * 2
+    assert content["losses"].rows[0][1] == "–", "the article does not have it"
+    assert [row[0] for row in content["attention"].rows] == ["<b>"], "only what attends to places"
+    html, markdown = (page.render(f"index.{kind}", content) for kind in ("html", "md"))
+    for text, link in ((html, 'href="demo/report.html"'), (markdown, "](demo/report.md)")):
+        assert link in text
+        assert "article has not run" in text
+        assert "0.3125" in text
+    assert "<b>" not in html
+
+
+@pytest.fixture
+def here(root, tmp_path, monkeypatch):
+    """Stand in a folder with the committed results of demo."""
+    for folder in ("history", "metrics"):
+        (tmp_path / "reports/demo" / folder).mkdir(parents=True)
+    for path in (root / "reports/demo/metrics").iterdir():
+        (tmp_path / "reports/demo/metrics" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "reports/demo/report.md").touch()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_cannot_be_compared_says_why(everything, edited):
+    assert why_not("demo", everything) is None
+    assert load("demo", everything).origin.stand_in
+    assert why_not("article", everything) == "has not run; run: dvc repro report@article"
+    for changes in (
+        {"experiments.demo.train.epochs": 4},
+        {"experiments.demo.train.seeds": [0]},
+        {"experiments.demo.patch.value": 0.5},
+        {"experiments.demo.split.test.stop": 399},
+    ):
+        assert "made with other parameters" in why_not("demo", params.load(edited(changes)))
+    paths.metrics("demo", "cbam").unlink()
+    assert "has no results of cbam; run: dvc repro report@demo" in why_not("demo", everything)
+
+
+def test_the_committed_overview_shows_the_committed_results(root, everything):
+    text = (root / "reports/index.md").read_text(encoding="utf-8")
+    for name in ("demo", "photos"):
+        assert f"[{name}]({name}/report.md)" in text
+        metrics = json.loads((root / paths.metrics(name, "cnn")).read_text(encoding="utf-8"))
+        losses = [seed["min_test_loss"] for seed in metrics["seeds"].values()]
+        assert f"{sum(losses) / len(losses):.4f}" in text
+    assert all(f"{it.min_test_loss:.4f}" in text for it in everything.published.values())
