@@ -2,22 +2,17 @@
 
 import ast
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.project import copy, load, run
 from ruamel.yaml import YAML
 
 # These cannot move a number; values are tracked as parameters, key by key.
-PLUMBING = {"params.py", "paths.py", "errors.py", "files.py", "__init__.py"}
+PLUMBING = {"params.py", "paths.py", "errors.py", "files.py", "__init__.py", "progress.py"}
 PACKAGE = Path("src/whitepatch")
-
-
-def load(path):
-    return YAML(typ="safe", pure=True).load(path)
 
 
 def template(stage):
@@ -56,11 +51,13 @@ def covered(file, deps, root):
     return any(relative == Path(dep) or Path(dep) in relative.parents for dep in deps)
 
 
-@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report"])
+@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report", "compare"])
 def test_dependencies_cover_what_a_stage_imports(root, name):
     stage = template(load(root / "dvc.yaml")["stages"][name])
     deps = [
-        dep.replace("${key}", "photos").replace("${item.variant}", "cbam_spatial")
+        dep.replace("${key}", "photos")
+        .replace("${item.source}", "photos")
+        .replace("${item.variant}", "cbam_spatial")
         for dep in stage["deps"]
     ]
     files = imports(root / PACKAGE / "stages" / f"{name}.py", root)
@@ -78,6 +75,7 @@ def test_dependencies_exist_and_parameters_too(root):
     for name, stage in load(root / "dvc.yaml")["stages"].items():
         for dep in template(stage)["deps"]:
             dep = dep.replace("${item.variant}", "cnn").replace("${key}", "photos")
+            dep = dep.replace("${item.source}", "photos")
             assert not dep.startswith("src") or (root / dep).exists(), f"{name}: {dep}"
         for key in template(stage).get("params", []):
             key = key.replace("sources.${key}", "sources.photos")
@@ -97,29 +95,15 @@ def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
         ), name
 
 
-def run(folder, *command):
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder / "src"),
-    }
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def miniature(root, tmp_path_factory):
     """Return a copy of the project with three variants and tiny numbers, its report made."""
     folder = tmp_path_factory.mktemp("miniature")
-    for name in ("src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
-        source = root / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / name)
-    shutil.rmtree(folder / "src" / "whitepatch.egg-info", ignore_errors=True)
-    params = load(folder / "params.yaml")
+    params = load(root / "params.yaml")
     params["runtime"]["threads"] = 1  # other tests run beside it
     params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
+    params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
+    params["download"]["patience"] = 1
     params["sources"]["photos"]["train"]["crops"] = 40
     params["sources"]["photos"]["validation"]["crops"] = 12
     params["sources"]["photos"]["test"]["crops"] = 16
@@ -129,12 +113,8 @@ def miniature(root, tmp_path_factory):
     demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
     demo["split"]["test"]["stop"] = 16
     demo["train"] |= {"epochs": 2}
-    demo["score"] = {"images": 6, "panel": 3}
-    YAML().dump(params, folder / "params.yaml")
-    assert run(folder, "git", "init", "-q")[0] == 0
-    assert run(folder, "dvc", "init", "-q")[0] == 0
-    shutil.copy(root / ".dvc" / "config", folder / ".dvc" / "config")  # nothing calls home
-    assert run(folder, "dvc", "config", "core.analytics") == (0, "false\n")
+    demo["score"] = {"first": 1, "images": 6, "panel": 3}
+    copy(root, folder, params)
     status, said = run(folder, "dvc", "repro", "publish@demo")
     assert status == 0, said
     return folder
@@ -174,6 +154,25 @@ def test_a_second_run_does_nothing_but_ask_mlflow(miniature):
 
 
 @pytest.mark.pipeline
+def test_without_a_network_the_rest_is_still_finished(miniature, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(miniature, folder)
+    status, said = run(folder, "dvc", "repro", "--keep-going")
+    assert status == 255
+    (line,) = [line for line in said.splitlines() if "STL-10 cannot be fetched" in line]
+    assert line.startswith("fetch@stl10: ")
+    assert "no connection" in line
+    assert "make demo needs neither network nor STL-10" in line
+    assert "Running stage 'compare'" in said
+    assert "| [demo](demo/report.md) |" in (folder / "reports/index.md").read_text()
+    assert not (folder / "data/raw/stl10").exists()
+    status, said = run(folder, "dvc", "repro")
+    assert status == 255
+    assert "STL-10 cannot be fetched" in said
+    assert "compare" not in said, "the first failure stops it"
+
+
+@pytest.mark.pipeline
 def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(miniature, folder)
@@ -184,7 +183,7 @@ def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_pa
     YAML().dump(params, folder / "params.yaml")
     status, said = run(folder, "dvc", "status", "--json")
     assert status == 0, said
-    changed = set(json.loads(said)) - {"publish@demo"}  # which is always run
+    changed = set(json.loads(said)) - {"publish@demo", "compare"}  # which are always run
     assert changed == {"train@demo-mine", "evaluate@demo-mine", "report@demo"}
 
 

@@ -1,0 +1,40 @@
+"""Copies of the project to run for real, with other parameters."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+def load(path: Path) -> Any:
+    """Read a YAML file."""
+    return YAML(typ="safe", pure=True).load(path)
+
+
+def run(folder: Path, *command: str) -> tuple[int, str]:
+    """Run a command in a copy; return its status and all that it said."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def copy(root: Path, folder: Path, params: Any) -> None:
+    """Make a copy of the project, under Git and DVC, with these parameters and no results."""
+    for name in ("src", "dvc.yaml", ".dvcignore", ".gitignore"):
+        source = root / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    shutil.rmtree(folder / "src" / "whitepatch.egg-info", ignore_errors=True)
+    YAML().dump(params, folder / "params.yaml")
+    assert run(folder, "git", "init", "-q")[0] == 0
+    assert run(folder, "dvc", "init", "-q")[0] == 0
+    shutil.copy(root / ".dvc" / "config", folder / ".dvc" / "config")  # nothing calls home
+    assert run(folder, "dvc", "config", "core.analytics") == (0, "false\n")
