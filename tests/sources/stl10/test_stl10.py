@@ -299,8 +299,9 @@ def test_a_missing_file_is_named(fetch, tmp_path):
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits "ignore"
 from whitepatch.params import Params
 from whitepatch.sources import stl10
 stl10.write(Path("out"), Params.model_validate_json(sys.stdin.read()))
