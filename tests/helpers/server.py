@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,9 @@ class How:
     shift: int = 0  # added to the first byte that is sent, but not to the one that is claimed
     etag: str | None = '"1"'
     length: bool = True  # say how long the answer is
+    headers: Mapping[str, str] = field(default_factory=dict)  # said besides, or instead
+    raw: bytes | None = None  # the whole answer
+    fill: int = 0  # bytes of an answer that is no file
 
 
 @dataclass
@@ -83,14 +86,17 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: How) -> None:
     asked = request.headers.get("Range")
     server.asked.append(asked)
     request.close_connection = True
+    if how.raw is not None:
+        request.wfile.write(how.raw)
+        return
     content, status, start, headers = server.content[: how.cut], how.status, 0, {}
     if how.flip is not None:
         content = bytearray(content)
         content[how.flip] ^= 255
     if how.page:
         content, headers["Content-Type"] = b"<html>Please log in</html>", "text/html"
-    elif status >= 400:
-        content = b""
+    elif status >= 300:
+        content = bytes(how.fill)
     else:
         headers["Content-Type"] = "application/x-gzip"
         if how.etag:
@@ -107,6 +113,7 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: How) -> None:
     body = memoryview(content)[start + how.shift :]
     if how.length:
         headers["Content-Length"] = str(len(body) + how.claim)
+    headers |= how.headers
     request.send_response(status)
     for name, value in headers.items():
         request.send_header(name, value)

@@ -14,9 +14,12 @@ import typer
 from whitepatch.errors import UserError
 
 CURES = {
-    errno.ENOSPC: "free some space and run this again; what was half-written is gone",
-    errno.EDQUOT: "free some space and run this again; what was half-written is gone",
-    errno.EFBIG: "free some space and run this again; what was half-written is gone",
+    errno.ENOSPC: "free some space and run this again",
+    errno.EDQUOT: "free some space and run this again",
+    errno.EFBIG: "free some space and run this again",
+    errno.EEXIST: "something else lies where a folder must be; move it away",
+    errno.ENOTDIR: "something else lies where a folder must be; move it away",
+    errno.EISDIR: "a folder lies where a file must be; move it away",
     errno.EROFS: "run this where the project's folder can be written",
     errno.EACCES: "make it writable for you and run this again",
     errno.EPERM: "make it writable for you and run this again",

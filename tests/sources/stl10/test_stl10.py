@@ -1,5 +1,6 @@
 """STL-10 is fetched from a real server that fails in every way we know."""
 
+import gzip
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -263,6 +265,207 @@ def test_an_archive_that_breaks_a_rule_is_refused_and_nothing_is_kept(
     assert not left(tmp_path)
 
 
+def pax(**values):
+    header = entry("stl10_binary/pax", b"x")
+    header.pax_headers = values
+    return standin.archive(CONTENT, extra=[(header, b"x")])
+
+
+def chained(kind):
+    """Return an archive that begins with 900 headers which only announce the next."""
+    block = entry("x", kind=kind).tobuf(tarfile.GNU_FORMAT)
+    return gzip.compress(block * 900 + gzip.decompress(ARCHIVE), 1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pax(size="-100000"),
+        pax(**{"GNU.sparse.map": "x,y", "GNU.sparse.size": "9"}),
+        pax(**{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "y"}),
+        pax(**{"GNU.sparse.map": "0,0", "GNU.sparse.size": str(10**15)}),
+        pax(**{"GNU.sparse.size": str(10**15), "GNU.sparse.map": "0,1"}),
+        chained(tarfile.GNUTYPE_LONGNAME),
+        chained(tarfile.XGLTYPE),
+        standin.archive(
+            CONTENT, extra=[(entry("stl10_binary/train_y.bin", kind=tarfile.DIRTYPE), b"")]
+        ),
+        gzip.compress(b""),
+        gzip.compress(bytes(10**6)),
+        gzip.compress(np.random.default_rng(1).bytes(10**6)),
+    ],
+)
+def test_headers_that_make_no_sense_are_one_line(fetch, tmp_path, broken):
+    with serving(broken, How()) as server, pytest.raises(UserError) as refused:
+        fetch(server.url)
+    assert "\n" not in str(refused.value)
+    assert not left(tmp_path), "the next run must not stumble over it"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_damage_is_refused_or_harmless(fetch, tmp_path, seed):
+    generator = np.random.default_rng(seed)
+    content = bytearray(gzip.decompress(ARCHIVE))
+    heads = [
+        place
+        for place in range(0, len(content), 512)
+        if content[place + 257 : place + 262] == b"ustar"
+    ]
+    start = int(generator.choice(heads))
+    for place in generator.integers(start, start + 512, size=3):
+        content[place] = generator.integers(256)
+    (tmp_path / "own.tar.gz").write_bytes(gzip.compress(bytes(content), 1))
+    with suppress(UserError):
+        assert fetch((tmp_path / "own.tar.gz").as_uri()) == expected()
+
+
+def test_a_polite_end_without_a_length_is_not_taken_for_the_end(fetch):
+    silent = {"length": False, "etag": None}
+    with serving(ARCHIVE, How(close=40_000, **silent), How(close=90_000), How()) as server:
+        assert fetch(server.url) == expected()
+    assert server.asked[1] == "bytes=40000-"
+    short = ARCHIVE[:100_000]
+    with serving(short, How(**silent)) as server, pytest.raises(UserError, match="cut off"):
+        fetch(server.url)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        How(status=302, headers={"Location": "\u00ff\u00fe"}),
+        How(status=302, headers={"Location": "http://[::1"}),
+        How(status=302, headers={"Location": "file:///etc/passwd"}),
+        How(status=302, headers={"Location": "/again"}),
+        How(status=300),
+        How(raw=b"HTTP/1.1 abc\r\n\r\n"),
+        How(raw=b"\x16\x03\x01 no http\r\n"),
+        How(raw=b""),
+    ],
+)
+def test_answers_that_make_no_sense_are_one_printable_line(fetch, how):
+    with serving(ARCHIVE, how) as server, pytest.raises(UserError) as refused:
+        fetch(server.url, tries=2)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1", "words"])
+def test_a_length_that_makes_no_sense_is_passed_over(fetch, length):
+    with serving(ARCHIVE, How(headers={"Content-Length": length})) as server:
+        assert fetch(server.url) == expected()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Content-Range": "bytes " + "9" * 5000 + "-1/2"},
+        {"Content-Range": "bytes 200000-1/" + "9" * 5000},
+        {"Content-Range": "words"},
+    ],
+)
+def test_ranges_that_make_no_sense_start_over(fetch, said):
+    with serving(ARCHIVE, How(close=200_000), How(headers=said), How()) as server:
+        assert fetch(server.url) == expected()
+    assert server.asked == [None, "bytes=200000-", None]
+
+
+def test_a_redirect_is_followed_and_its_body_left_unread(fetch):
+    with serving(ARCHIVE) as second:
+        hint = How(status=302, headers={"Location": second.url}, fill=2**26)
+        with serving(ARCHIVE, hint) as first:
+            assert fetch(first.url) == expected()
+            assert first.sent < 2**24
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '{"etag": 7}',
+        '{"etag": "\u20ac"}',
+        '{"etag": "a\\nb"}',
+        '{"length": "x"}',
+        "[" * 100_000,
+        "x",
+    ],
+)
+def test_a_note_that_makes_no_sense_starts_over(fetch, tmp_path, note):
+    folder = tmp_path / "data/downloads"
+    folder.mkdir(parents=True)
+    (folder / "stl10_binary.tar.part").write_bytes(ARCHIVE[:50_000])
+    with serving(ARCHIVE) as server:
+        whole = {"url": server.url, "length": None, "etag": None, "last_modified": None}
+        with suppress(ValueError, RecursionError):
+            note = json.dumps(whole | json.loads(note))
+        (folder / "stl10_binary.tar.json").write_text(note)
+        assert fetch(server.url) == expected()
+        assert server.asked == [None]
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut", "longer", "other"])
+def test_kept_bytes_that_have_changed_do_no_harm(fetch, tmp_path, damage):
+    folder = tmp_path / "data/downloads"
+    folder.mkdir(parents=True)
+    kept = {
+        "zeros": ARCHIVE[:50_000] + bytes(50_000),
+        "cut": ARCHIVE[:50_000],
+        "longer": ARCHIVE + b"x" * 1000,
+        "other": standin.archive(standin.noise(5, 3))[:80_000],
+    }[damage]
+    (folder / "stl10_binary.tar.part").write_bytes(kept)
+    with serving(ARCHIVE) as server:
+        note = {"url": server.url, "length": len(ARCHIVE), "etag": '"1"', "last_modified": None}
+        (folder / "stl10_binary.tar.json").write_text(json.dumps(note))
+        assert fetch(server.url) == expected()
+
+
+def test_names_that_are_looked_up_forever_are_given_up(fetch, monkeypatch):
+    import socket
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
+    before = time.monotonic()
+    with pytest.raises(UserError, match="no connection within 1 s"):
+        fetch("http://stl10.invalid/a", "http://stl10.invalid/b", patience=1.0)
+    assert time.monotonic() - before < 5
+
+
+def test_a_mirror_gets_its_own_patience_if_there_is_a_network(fetch):
+    with serving(ARCHIVE, How(status=404)) as first, serving(ARCHIVE) as second:
+        assert fetch(first.url, "http://127.0.0.1:1/nobody", second.url) == expected()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("file:///etc/passwd/x", "cannot be read"),
+        ("file:///" + "x" * 300, "cannot be read"),
+        ("file:///a%00b", "cannot be read"),
+        ("file://host/etc/passwd", "names no machine"),
+        ("http://me:secret@127.0.0.1:1/a", "http://127.0.0.1:1/a: no connection"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_one_line_and_keeps_secrets(fetch, url, words):
+    with pytest.raises(UserError, match=words) as refused:
+        fetch(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_interruption_while_torchvision_looks_keeps_what_was_received(
+    fetch, tmp_path, monkeypatch
+):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("whitepatch.sources.stl10.fetch.refuse_unreadable", interrupt)
+    with serving(ARCHIVE) as server:
+        with pytest.raises(SystemExit) as ended:
+            fetch(server.url)
+        assert ended.value.code == 130
+        monkeypatch.undo()
+        monkeypatch.chdir(tmp_path)
+        assert fetch(server.url) == expected()
+        assert server.asked == [None], "all of it was there already"
+
+
 def test_mirrors_are_tried_in_order_and_go_on_where_the_first_stopped(fetch):
     with (
         serving(ARCHIVE, How(drop=150_000), How(status=404)) as first,
@@ -390,7 +593,7 @@ def test_a_killed_fetch_is_resumed_by_the_next(everything, fetch, tmp_path, kind
             said = child.stderr.read()
         if kind == signal.SIGINT:
             assert child.returncode == 130
-            assert "0.2 MB are kept" in said
+            assert "250kB are kept" in said
             assert "Traceback" not in said
         assert fetch(server.url) == expected()
         assert server.asked == [None, "bytes=250000-"]

@@ -52,7 +52,9 @@ def extract(
             source = _Bounded(unpacked, most_bytes)
             # tarfile only asks for read, although its stub wants more
             with tarfile.open(fileobj=source, mode="r|") as tar:  # type: ignore[call-overload]
-                for member in _members(tar, source):
+                for member in _members(tar, source, most_bytes):
+                    if member.isdir() and member.name in waiting:
+                        raise Damaged(f"{member.name} is a folder, no plain file")
                     file = waiting.pop(member.name, None)
                     content = tar.extractfile(member)
                     if content and file:
@@ -70,10 +72,14 @@ def extract(
         raise Damaged(f"its content is no tar archive, or cut off ({error})") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise Damaged(f"its gzip is corrupt ({error})") from None
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        raise Damaged(f"its headers make no sense ({type(error).__name__})") from None
     raise Damaged(f"it has no {', '.join(waiting)}")
 
 
-def _members(tar: tarfile.TarFile, source: "_Bounded") -> Iterator[tarfile.TarInfo]:
+def _members(
+    tar: tarfile.TarFile, source: "_Bounded", most_bytes: int
+) -> Iterator[tarfile.TarInfo]:
     """Yield the members of an archive, as far as each may be touched at all."""
     for _ in range(MOST_MEMBERS):
         source.allow(0)
@@ -85,6 +91,9 @@ def _members(tar: tarfile.TarFile, source: "_Bounded") -> Iterator[tarfile.TarIn
             raise Damaged(f"{member.name!r} would leave the folder")
         if not member.isdir() and member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise Damaged(f"{member.name!r} is a link or a device, no plain file")
+        # of a sparse member, tarfile would make up zeros without end
+        if member.issparse() or not 0 <= member.size <= most_bytes:
+            raise Damaged(f"{member.name!r} claims {member.size} bytes: a decompression bomb")
         source.allow(member.size)
         yield member
     raise Damaged(f"it has more than {MOST_MEMBERS} members")
@@ -131,7 +140,7 @@ class _Chunks(io.RawIOBase):
 class _Bounded:
     """Unpacked bytes, as many as are allowed: tarfile would take a header of any size."""
 
-    SLACK = 2**20
+    SLACK = 2**17
 
     def __init__(self, file: gzip.GzipFile, most_bytes: int) -> None:
         self._file = file

@@ -3,7 +3,6 @@
 __all__ = ["refuse_overlap", "write"]
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +18,15 @@ from whitepatch import params
 from whitepatch.errors import UserError
 from whitepatch.params import Params, Split
 from whitepatch.sources.stl10.archive import Damaged, extract
-from whitepatch.sources.stl10.download import CHUNK, Changed, Download, Refused
+from whitepatch.sources.stl10.download import (
+    CHUNK,
+    Changed,
+    Download,
+    Patience,
+    Refused,
+    discard,
+    shown,
+)
 from whitepatch.sources.stl10.labelled import refuse_unreadable
 
 Extract = Callable[[Iterator[bytes]], None]
@@ -37,10 +44,11 @@ def write(folder: Path, everything: Params) -> None:
     settings, members = everything.download, everything.sources.stl10.members()
     own, part = Path(settings.archive), Path(settings.archive).with_suffix(".part")
     needed = sum(member.bytes for member in members.values())
-    if disk_usage(folder).free < needed:
-        raise UserError(f"STL-10's labelled files need {needed / 1e6:.0f} MB of disk; free some")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(part.with_suffix(".lock")), _progress(needed) as bar:
+    # the files, and about as much for what is kept of a remote archive
+    space = needed if own.exists() else 2 * needed - (part.stat().st_size if part.exists() else 0)
+    if disk_usage(folder).free < space:
+        raise UserError(f"fetching STL-10 needs {space / 1e6:.0f} MB of disk; free some")
+    with _progress(needed) as bar:
 
         def take(chunks: Iterator[bytes]) -> None:
             bar.reset()
@@ -48,10 +56,14 @@ def write(folder: Path, everything: Params) -> None:
 
         try:
             _from_anywhere(own, part, settings, take, partial(bar.write, file=sys.stderr))
+            refuse_unreadable(folder)
         except KeyboardInterrupt:
             bar.write(f"Interrupted{_kept(part)}", file=sys.stderr)
             sys.exit(130)
-    refuse_unreadable(folder)
+        except OSError as error:
+            error.filename = error.filename or f"{folder} or {part}"
+            raise
+    discard(part)
 
 
 def refuse_overlap(folder: Path, split: Split) -> None:
@@ -62,16 +74,17 @@ def _from_anywhere(
     own: Path, part: Path, settings: params.Download, take: Extract, tell: Callable[[str], None]
 ) -> None:
     """Take the archive from the first place that has it."""
-    deadline = time.monotonic() + settings.patience
+    patience = Patience(settings.patience)
     refusals = []
     for url in [own.absolute().as_uri()] if own.exists() else settings.urls:
         try:
             if url.startswith("file:"):
                 _read(url, take)
             else:
-                _receive(Download(url, part, settings, deadline=deadline, tell=tell), take)
+                with _alone(part.with_suffix(".lock")):
+                    _receive(Download(url, part, settings, patience, tell), part, take)
         except Refused as refused:
-            refusals.append(f"{url}: {refused}")
+            refusals.append(f"{shown(url)}: {refused}")
         else:
             return
     cure = f"remove or replace {own}" if own.exists() else f"or put the archive at {own}"
@@ -81,7 +94,7 @@ def _from_anywhere(
     )
 
 
-def _receive(download: Download, take: Extract) -> None:
+def _receive(download: Download, part: Path, take: Extract) -> None:
     """Take the archive from a server; start over where what came cannot be used."""
     joined_once = False
     while True:
@@ -90,31 +103,39 @@ def _receive(download: Download, take: Extract) -> None:
         except Changed:
             continue
         except Damaged as damaged:
-            download.discard()
+            discard(part)
             if download.joined and not joined_once:
                 # pieces of two files may have met, or the disk has changed one
                 joined_once, download.joined = True, False
                 continue
             raise Refused(str(damaged)) from None
-        download.discard()
         return
 
 
 def _read(url: str, take: Extract) -> None:
     """Take the archive from a file of this machine."""
-    path = Path(url2pathname(urlsplit(url).path))
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise Refused("a file: address names no machine; write file:///folder/archive.tar.gz")
     try:
-        with path.open("rb") as file:
-            take(iter(partial(file.read, CHUNK), b""))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise Refused(f"it cannot be read ({error.strerror})") from None
+        take(_pieces(Path(url2pathname(parts.path))))
     except Damaged as damaged:
         raise Refused(str(damaged)) from None
 
 
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except (OSError, ValueError) as error:
+        raise Refused(f"it cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
 def _kept(part: Path) -> str:
-    megabytes = part.stat().st_size / 1e6 if part.exists() else 0
-    return f"; {megabytes:.1f} MB are kept, the next run goes on from there" if megabytes else ""
+    size = part.stat().st_size if part.is_file() else 0
+    kept = tqdm.format_sizeof(size, "B", 1000)
+    return f"; {kept} are kept, the next run goes on from there" if size else ""
 
 
 def _progress(total: int) -> "tqdm[None]":
@@ -129,6 +150,7 @@ def _show(bar: "tqdm[None]", file: str, count: int) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=0):
             yield
