@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from whitepatch.errors import UserError
 from whitepatch.models import variants
-from whitepatch.models.layers.attention import ImageAttention
 from whitepatch.models.layers.backbone import CHANNELS, Backbone
+from whitepatch.models.layers.image import ImageAttention
 from whitepatch.seeding import seed_for
 
 

@@ -1,39 +1,81 @@
-"""Multi-head attention over sequences of tokens, and its two ways onto an image.
+"""Attention between tokens: one function, and two layers that own its projections.
 
-Weights come from one plain function, `attention_weights`. Training takes the fused kernel, which
-computes the same mixture without ever storing them.
+Every layer here maps tokens [B, N, C] to tokens of the same shape and returns its weights as
+[B, h, queries, keys]. The function takes the fused kernel unless the weights are asked for; both
+ways compute the same mixture.
 """
 
-__all__ = [
-    "Conv1dMultiHeadAttention",
-    "ImageAttention",
-    "MultiHeadAttention",
-    "NoAttention",
-    "PixelTokens",
-    "StripTokens",
-    "attention_weights",
-]
+__all__ = ["Conv1dMultiHeadAttention", "MultiHeadAttention", "TokenAttention", "attention"]
 
-from typing import Protocol
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def attention_weights(query: Tensor, key: Tensor, temperature: float) -> Tensor:
-    """Return softmax(query . key / temperature), over keys.
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    temperature: float | None = None,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    need_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Scaled dot-product attention: softmax(query . key / temperature) . value.
+
+    A query that may see no key at all gives zeros, and has zero weights; never NaN.
 
     Args:
         query: [B, h, queries, d_k].
         key: [B, h, keys, d_k].
-        temperature: Above 0; sqrt(d_k) in Vaswani et al., "Attention Is All You Need", 2017,
-            https://arxiv.org/abs/1706.03762.
+        value: [B, h, keys, d_v].
+        temperature: Above 0; sqrt(d_k) if None, as in the paper.
+        mask: Which key each query may see: bool [queries, keys], or anything that broadcasts to
+            [B, h, queries, keys]; say [B, 1, queries, keys] for all heads alike.
+        dropout: Probability of dropping a weight, 0 to 1; what is kept is scaled up by
+            1 / (1 - dropout). Give it in training only.
+        need_weights: Whether to return the weights too; that takes memory for all of them.
 
     Returns:
-        [B, h, queries, keys]; each row sums to 1.
+        The mixture, [B, h, queries, d_v]; and the weights that mixed it, [B, h, queries, keys],
+        or None. Without dropout a query's weights sum to one, or to zero if it sees no key.
+
+    Raises:
+        ValueError: Shapes, temperature, mask or dropout break a rule; the line names it.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762,
+    equation 1. Ours has a free temperature, as J. Fernandez, 2021, prints it.
+
+    Example:
+        >>> query, context = torch.randn(2, 1, 32, 256), torch.randn(2, 1, 16, 256)
+        >>> output, weights = attention(query, context, context, need_weights=True)
+        >>> output.shape, weights.shape
+        (torch.Size([2, 1, 32, 256]), torch.Size([2, 1, 32, 16]))
     """
-    return torch.softmax(query @ key.transpose(-2, -1) / temperature, dim=-1)
+    _refuse_shapes(query, key, value)
+    temperature = query.shape[-1] ** 0.5 if temperature is None else temperature
+    _refuse_numbers(temperature, dropout)
+    if mask is not None:
+        mask = _expanded(mask, (*query.shape[:-1], key.shape[-2]))
+    if not need_weights:
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=dropout, scale=1 / temperature
+        )
+        if mask is not None:
+            mixed = mixed.masked_fill(~mask.any(-1, keepdim=True), 0)
+        return mixed, None
+    scores = query @ key.transpose(-2, -1) / temperature
+    if mask is not None:
+        # a row that sees nothing is given a softmax over everything, then emptied
+        scores = scores.masked_fill(~mask & mask.any(-1, keepdim=True), -torch.inf)
+    weights = torch.softmax(scores, dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask.any(-1, keepdim=True), 0)
+    weights = F.dropout(weights, dropout)
+    return weights @ value, weights
 
 
 class TokenAttention(Protocol):
@@ -51,73 +93,130 @@ class TokenAttention(Protocol):
 class _Heads(nn.Module):
     """Projections to queries, keys and values of several heads, and their mixture."""
 
-    def __init__(self, width: int, num_heads: int, d_k: int, d_v: int, *, bias: bool) -> None:
+    def __init__(
+        self, width: int, context_width: int, num_heads: int, d_k: int, d_v: int, *, bias: bool
+    ) -> None:
         super().__init__()
+        sizes = {"width": width, "context_width": context_width, "num_heads": num_heads}
+        for name, size in (sizes | {"d_k": d_k, "d_v": d_v}).items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
         self.num_heads = num_heads
-        self.temperature = d_k**0.5
         self.query = nn.Linear(width, num_heads * d_k, bias=bias)
-        self.key = nn.Linear(width, num_heads * d_k, bias=bias)
-        self.value = nn.Linear(width, num_heads * d_v, bias=bias)
+        self.key = nn.Linear(context_width, num_heads * d_k, bias=bias)
+        self.value = nn.Linear(context_width, num_heads * d_v, bias=bias)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, context: Tensor, mask: Tensor | None, dropout: float
+    ) -> Tensor:
         """Map tokens [B, N, C] to concatenated heads [B, N, h * d_v]."""
-        mixed = F.scaled_dot_product_attention(
-            self._split(self.query(tokens)),
-            self._split(self.key(tokens)),
-            self._split(self.value(tokens)),
-            scale=1 / self.temperature,
-        )
+        mixed, _ = attention(*self._projected(tokens, context), mask=mask, dropout=dropout)
         return mixed.transpose(1, 2).flatten(2)
 
-    def weights(self, tokens: Tensor) -> Tensor:
-        """Return the attention weights [B, h, N, N], queries by keys."""
-        query, key = self._split(self.query(tokens)), self._split(self.key(tokens))
-        return attention_weights(query, key, self.temperature)
+    def weights(self, tokens: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the attention weights [B, h, queries, keys]."""
+        projected = self._projected(tokens, context)
+        _, weights = attention(*projected, mask=mask, need_weights=True)
+        return cast(Tensor, weights)
 
-    def _split(self, projected: Tensor) -> Tensor:
-        return projected.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+    def _projected(self, tokens: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        for name, x, layer in (("tokens", tokens, self.query), ("context", context, self.key)):
+            if x.ndim != 3 or x.shape[2] != layer.in_features:
+                raise ValueError(f"{name} must be [B, N, {layer.in_features}], got {list(x.shape)}")
+        projected = self.query(tokens), self.key(context), self.value(context)
+        query, key, value = (
+            x.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for x in projected
+        )
+        return query, key, value
 
 
 class MultiHeadAttention(nn.Module):
-    """Multi-head self-attention with linear projections, residual and LayerNorm.
+    """Multi-head attention with linear projections, without bias.
 
-    LayerNorm(tokens + dropout(W_o . concat(heads))); scores are divided by sqrt(d_k); no
-    projection has a bias.
+    LayerNorm(tokens + dropout(W_o . concat(heads))), each head softmax(q . k / sqrt(d_k)) . v.
 
     Args:
         width: C, size of a token.
         num_heads: h.
-        d_k: Size of a head's queries and keys.
-        d_v: Size of a head's values.
-        dropout: Probability of dropping a number behind the output projection.
-        eps: Of the LayerNorm.
+        d_k: Size of a head's queries and keys; width / num_heads if None.
+        d_v: Size of a head's values; d_k if None.
+        context_width: Size of a context's token; width if None.
+        dropout: Probability of dropping a number behind the output projection, in training.
+        attention_dropout: Probability of dropping a weight, in training.
+        residual: Whether the tokens are added to the mixture. Leave it out where the output
+            should be the mixture alone, as in a layer that only reads its context.
+        eps: Of the LayerNorm; None for no norm at all.
+
+    Raises:
+        ValueError: When built, if the heads do not divide the width and d_k is None; when
+            called, if tokens, context or mask have other shapes.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762,
-    as J. Fernandez, 2021, prints it.
+    as J. Fernandez, 2021, prints it: norm behind the sum, no bias, dropout on the output only.
+
+    Example:
+        >>> layer = MultiHeadAttention(256, num_heads=8)
+        >>> tokens = torch.randn(2, 32, 256)
+        >>> layer(tokens).shape, layer.weights(tokens).shape
+        (torch.Size([2, 32, 256]), torch.Size([2, 8, 32, 32]))
     """
 
     def __init__(
-        self, width: int, num_heads: int, d_k: int, d_v: int, dropout: float, eps: float
+        self,
+        width: int,
+        num_heads: int,
+        d_k: int | None = None,
+        d_v: int | None = None,
+        *,
+        context_width: int | None = None,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        residual: bool = True,
+        eps: float | None = 1e-6,
     ) -> None:
         super().__init__()
-        self.heads = _Heads(width, num_heads, d_k, d_v, bias=False)
+        if d_k is None:
+            if num_heads < 1 or width % num_heads:
+                raise ValueError(
+                    "num_heads must divide width where d_k is not given, "
+                    f"got {num_heads} heads and a width of {width}"
+                )
+            d_k = width // num_heads
+        d_v = d_k if d_v is None else d_v
+        _refuse_numbers(1.0, attention_dropout)
+        self.attention_dropout = attention_dropout
+        self.residual = residual
+        self.heads = _Heads(width, context_width or width, num_heads, d_k, d_v, bias=False)
         self.output = nn.Linear(num_heads * d_v, width, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(width, eps)
+        self.norm = nn.Identity() if eps is None else nn.LayerNorm(width, eps)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens [B, N, C] to tokens [B, N, C]."""
-        return self.norm(tokens + self.dropout(self.output(self.heads(tokens))))
+    def forward(
+        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Map tokens [B, N, C] to tokens [B, N, C].
 
-    def weights(self, tokens: Tensor) -> Tensor:
-        """Return the attention weights [B, h, N, N], queries by keys."""
-        return self.heads.weights(tokens)
+        Args:
+            tokens: They ask: [B, N, C].
+            context: They are asked: [B, M, context_width]; the tokens themselves if None.
+            mask: Which of M each of N may see; see `attention`.
+        """
+        context = tokens if context is None else context
+        dropped = self.attention_dropout if self.training else 0.0
+        mixed = self.dropout(self.output(self.heads(tokens, context, mask, dropped)))
+        return self.norm(tokens + mixed if self.residual else mixed)
+
+    def weights(
+        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the attention weights, without dropout: [B, h, N, M], queries by keys."""
+        return self.heads.weights(tokens, tokens if context is None else context, mask)
 
 
 class Conv1dMultiHeadAttention(nn.Module):
     """The article's Conv1d multi-head attention, over tokens.
 
-    x = LayerNorm(tokens + proj(concat(heads))), then LayerNorm(x + mix2(relu(mix1(x)))). Every
+    x = LayerNorm(residual + proj(concat(heads))), then LayerNorm(x + mix2(relu(mix1(x)))). Every
     head is as wide as a token; scores are divided by the square root of that width.
 
     The article writes each projection as a convolution of kernel 1 over [B, C, N] and each head as
@@ -127,93 +226,104 @@ class Conv1dMultiHeadAttention(nn.Module):
     Args:
         width: C, size of a token and of a head.
         num_heads: h.
+        context_width: Size of a context's token; width if None.
+        residual: What is added to the heads: the `query`, or the `context`, as the article has it.
+            The latter asks for a context of the tokens' shape; without a context both are one.
         eps: Of both LayerNorms.
 
-    Source: J. Fernandez, 2021; docs/article.md.
+    Raises:
+        ValueError: When built, if a context of another width should be the residual; when
+            called, if tokens, context or mask have other shapes.
+
+    Source: J. Fernandez, 2021; docs/article.md. Its residual is the context, and it works on square
+    maps only; ours takes the query unless told otherwise, and tokens of any number.
+
+    Example:
+        >>> layer = Conv1dMultiHeadAttention(32, num_heads=4, context_width=20)
+        >>> tokens, context = torch.randn(2, 35, 32), torch.randn(2, 11, 20)
+        >>> layer(tokens, context).shape, layer.weights(tokens, context).shape
+        (torch.Size([2, 35, 32]), torch.Size([2, 4, 35, 11]))
     """
 
-    def __init__(self, width: int, num_heads: int, eps: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        *,
+        context_width: int | None = None,
+        residual: Literal["query", "context"] = "query",
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.heads = _Heads(width, num_heads, width, width, bias=True)
+        context_width = context_width or width
+        if residual not in ("query", "context"):
+            raise ValueError(f"residual must be query or context, got {residual!r}")
+        if residual == "context" and context_width != width:
+            raise ValueError(
+                f"a residual from the context needs one width, got {width} and {context_width}"
+            )
+        self.residual = residual
+        self.heads = _Heads(width, context_width, num_heads, width, width, bias=True)
         self.output = nn.Linear(num_heads * width, width)
         self.norm1 = nn.LayerNorm(width, eps)
         self.mix1 = nn.Linear(width, width)
         self.mix2 = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width, eps)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens [B, N, C] to tokens [B, N, C]."""
-        x = self.norm1(tokens + self.output(self.heads(tokens)))
-        return self.norm2(x + self.mix2(F.relu(self.mix1(x))))
-
-    def weights(self, tokens: Tensor) -> Tensor:
-        """Return the attention weights [B, h, N, N], queries by keys."""
-        return self.heads.weights(tokens)
-
-
-class ImageAttention(nn.Module):
-    """A layer between trunk and head: features in, features of the same shape out."""
-
-    def spatial_maps(self, features: Tensor) -> Tensor | None:
-        """Return where the layer looks, or None if it has no such thing.
+    def forward(
+        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Map tokens [B, N, C] to tokens [B, N, C].
 
         Args:
-            features: [B, C, H, W].
-
-        Returns:
-            [B, K, H, W], K maps, not negative: a head's attention received by each cell, averaged
-            over queries (a mean of 1/N), or a spatial gate in [0, 1].
+            tokens: They ask: [B, N, C].
+            context: They are asked: [B, M, context_width]; the tokens themselves if None.
+            mask: Which of M each of N may see; see `attention`.
         """
-        del features
-        return None
+        context = tokens if context is None else context
+        mixed = self.output(self.heads(tokens, context, mask, 0.0))
+        if self.residual == "context" and context.shape != tokens.shape:
+            raise ValueError(
+                "a residual from the context needs equal shapes, got "
+                f"{list(tokens.shape)} and {list(context.shape)}"
+            )
+        x = self.norm1((tokens if self.residual == "query" else context) + mixed)
+        return self.norm2(x + self.mix2(F.relu(self.mix1(x))))
+
+    def weights(
+        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the attention weights [B, h, N, M], queries by keys."""
+        return self.heads.weights(tokens, tokens if context is None else context, mask)
 
 
-class NoAttention(ImageAttention):
-    """Pass the features on."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return `features`."""
-        return features
-
-
-class PixelTokens(ImageAttention):
-    """Attention between the cells of a feature map: a token is a cell's C channels."""
-
-    def __init__(self, attention: TokenAttention) -> None:
-        super().__init__()
-        self.attention = attention
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features [B, C, H, W] to features [B, C, H, W]."""
-        tokens = self.attention(self._tokens(features))
-        return tokens.transpose(1, 2).unflatten(2, features.shape[2:])
-
-    def spatial_maps(self, features: Tensor) -> Tensor:
-        """Return the attention that each cell receives, [B, h, H, W]; the mean of a map is 1/N."""
-        received = self.attention.weights(self._tokens(features)).mean(dim=2)
-        return received.unflatten(2, features.shape[2:])
-
-    @staticmethod
-    def _tokens(features: Tensor) -> Tensor:
-        return features.flatten(2).transpose(1, 2)
+def _refuse_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    shapes = [list(x.shape) for x in (query, key, value)]
+    if (
+        any(len(shape) != 4 for shape in shapes)
+        or not shapes[0][:2] == shapes[1][:2] == shapes[2][:2]
+        or shapes[0][3] != shapes[1][3]
+        or shapes[1][2] != shapes[2][2]
+    ):
+        raise ValueError(
+            "query, key and value must be [B, h, queries, d_k], [B, h, keys, d_k] and "
+            f"[B, h, keys, d_v], got {shapes[0]}, {shapes[1]} and {shapes[2]}"
+        )
 
 
-class StripTokens(ImageAttention):
-    """The article's mixed axes: a token is C neighbouring pixels of one channel.
+def _refuse_numbers(temperature: float, dropout: float) -> None:
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"dropout must be between 0 and 1, got {dropout}")
 
-    The article reshapes [B, C, H, W] to [B, H * W, C] without moving the axes. With 32 channels of
-    24x24, token t is made of 32 consecutive raster pixels of channel t // 18. Its weights relate
-    strips of channels, not places, so there is no map over space.
 
-    Source: J. Fernandez, 2021; defect 1 in docs/article.md.
-    """
-
-    def __init__(self, attention: TokenAttention) -> None:
-        super().__init__()
-        self.attention = attention
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features [B, C, H, W] to features [B, C, H, W]."""
-        batch, channels, height, width = features.shape
-        tokens = features.reshape(batch, height * width, channels)
-        return self.attention(tokens).reshape(features.shape)
+def _expanded(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask must be bool, True where a key may be seen, got {mask.dtype}")
+    try:
+        return mask.expand(shape)
+    except RuntimeError:
+        raise ValueError(
+            f"mask must broadcast to [B, h, queries, keys] = {list(shape)}, got {list(mask.shape)}"
+        ) from None

@@ -1,8 +1,8 @@
 """CBAM as the article runs it: the channel gate alone (article: "CBAM")."""
 
-from whitepatch.models.layers.attention import ImageAttention
 from whitepatch.models.layers.backbone import CHANNELS
 from whitepatch.models.layers.cbam import CBAM
+from whitepatch.models.layers.image import ImageAttention
 
 TITLE = "CBAM, channel gate"
 

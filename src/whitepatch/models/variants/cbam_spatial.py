@@ -1,8 +1,8 @@
 """CBAM as its authors run it: channel gate, then spatial gate (ours)."""
 
-from whitepatch.models.layers.attention import ImageAttention
 from whitepatch.models.layers.backbone import CHANNELS
 from whitepatch.models.layers.cbam import CBAM
+from whitepatch.models.layers.image import ImageAttention
 
 TITLE = "CBAM, both gates"
 

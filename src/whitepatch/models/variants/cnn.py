@@ -1,6 +1,6 @@
 """The plain CNN: no attention at all (article: "CNN")."""
 
-from whitepatch.models.layers.attention import ImageAttention, NoAttention
+from whitepatch.models.layers.image import ImageAttention, NoAttention
 
 TITLE = "CNN"
 

@@ -1,7 +1,8 @@
 """Conv1d multi-head attention as the article prints it (article: "Conv1d")."""
 
-from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, ImageAttention, PixelTokens
+from whitepatch.models.layers.attention import Conv1dMultiHeadAttention
 from whitepatch.models.layers.backbone import CHANNELS
+from whitepatch.models.layers.image import ImageAttention, PixelTokens
 
 TITLE = "MHA Conv1d"
 

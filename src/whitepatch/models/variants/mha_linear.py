@@ -1,7 +1,8 @@
 """Multi-head attention as the article prints it, with its mixed axes (article: "Linear")."""
 
-from whitepatch.models.layers.attention import ImageAttention, MultiHeadAttention, StripTokens
+from whitepatch.models.layers.attention import MultiHeadAttention
 from whitepatch.models.layers.backbone import CHANNELS
+from whitepatch.models.layers.image import ImageAttention, StripTokens
 
 TITLE = "MHA linear"
 

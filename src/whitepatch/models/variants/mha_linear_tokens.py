@@ -1,7 +1,8 @@
 """Multi-head attention with the axes right: a token is a pixel of the feature map (ours)."""
 
-from whitepatch.models.layers.attention import ImageAttention, MultiHeadAttention, PixelTokens
+from whitepatch.models.layers.attention import MultiHeadAttention
 from whitepatch.models.layers.backbone import CHANNELS
+from whitepatch.models.layers.image import ImageAttention, PixelTokens
 
 TITLE = "MHA linear, pixel tokens"
 

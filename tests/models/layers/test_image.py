@@ -1,0 +1,99 @@
+import doctest
+import importlib
+
+import pytest
+import torch
+
+from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, MultiHeadAttention
+from whitepatch.models.layers.image import PixelTokens, StripTokens
+from whitepatch.models.layers.positions import sinusoidal_positions
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(7)
+
+
+def test_weights_sum_to_one_and_received_attention_averages_one_over_n():
+    layer = PixelTokens(Conv1dMultiHeadAttention(5, num_heads=3))
+    features = torch.randn(2, 5, 3, 7)
+    torch.testing.assert_close(layer.weights(features).sum(-1), torch.ones(2, 3, 21))
+    maps = layer.spatial_maps(features)
+    assert maps.shape == (2, 3, 3, 7)
+    torch.testing.assert_close(maps.mean((2, 3)), torch.full((2, 3), 1 / 21))
+
+
+def test_a_map_is_what_each_cell_receives_in_raster_order():
+    layer = PixelTokens(MultiHeadAttention(6, 2))
+    features = torch.randn(1, 6, 3, 5)
+    weights = layer.weights(features)
+    received = layer.spatial_maps(features)
+    for row in range(3):
+        for column in range(5):
+            expected = weights[0, 1, :, 5 * row + column].mean()
+            torch.testing.assert_close(received[0, 1, row, column], expected)
+
+
+def test_a_pixels_token_is_its_channels():
+    """A layer that scales token n by n must scale cell n of the raster."""
+    layer = PixelTokens(lambda tokens: tokens * torch.arange(21.0)[:, None])
+    features = torch.randn(2, 5, 3, 7)
+    expected = features * torch.arange(21.0).reshape(3, 7)
+    torch.testing.assert_close(layer(features), expected)
+
+
+def shuffled(layer):
+    """Return what a layer gives for shuffled cells, and its shuffled output."""
+    features = torch.randn(2, 8, 3, 7)
+    order = torch.randperm(21)
+    moved = features.flatten(2)[:, :, order].reshape(features.shape)
+    return layer(moved).flatten(2), layer(features).flatten(2)[:, :, order]
+
+
+@pytest.mark.parametrize("kind", [MultiHeadAttention, Conv1dMultiHeadAttention])
+def test_only_with_positions_does_a_layer_care_for_the_order_of_cells(kind):
+    inner = kind(8, 2)
+    torch.testing.assert_close(*shuffled(PixelTokens(inner)), atol=1e-5, rtol=1e-5)
+    ours, moved = shuffled(PixelTokens(inner, positions=True))
+    assert (ours - moved).abs().max() > 0.05
+
+
+def test_positions_are_added_to_the_tokens():
+    inner = MultiHeadAttention(8, 2)
+    features = torch.randn(2, 8, 3, 7)
+    coded = features + sinusoidal_positions(8, 3, 7)
+    torch.testing.assert_close(
+        PixelTokens(inner, positions=True)(features), PixelTokens(inner)(coded)
+    )
+
+
+def test_a_strip_token_is_32_raster_pixels_of_one_channel():
+    """Defect 1: token t is pixels 32 (t mod 18) ... of channel t // 18."""
+    seen = []
+    layer = StripTokens(lambda tokens: seen.append(tokens) or tokens)
+    features = torch.randn(2, 32, 24, 24).to(memory_format=torch.channels_last)
+    assert torch.equal(layer(features), features), "the way back undoes the way in"
+    for token in (0, 17, 18, 575):
+        strip = features.flatten(2)[:, token // 18, 32 * (token % 18) : 32 * (token % 18) + 32]
+        assert torch.equal(seen[0][:, token], strip)
+
+
+def test_the_articles_printed_shapes_over_an_image():
+    layer = PixelTokens(MultiHeadAttention(256, 8))
+    features = torch.randn(2, 256, 24, 24)
+    with torch.no_grad():
+        assert layer(features).shape == (2, 256, 24, 24)
+        assert layer.weights(features).shape == (2, 8, 576, 576)
+        strips = StripTokens(MultiHeadAttention(256, 8))
+        assert strips(features).shape == (2, 256, 24, 24)
+        assert strips.weights(features).shape == (2, 8, 576, 576)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["layers.attention", "layers.cbam", "layers.image", "layers.positions", "article"],
+)
+def test_the_examples_in_the_docstrings_are_true(module):
+    tested = doctest.testmod(importlib.import_module(f"whitepatch.models.{module}"))
+    assert tested.attempted > 0
+    assert not tested.failed
