@@ -1,6 +1,7 @@
 """The command line for people: `whitepatch --help`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,38 @@ def publish(
 
     for name in experiments or _reported():
         publish_one(name)
+
+
+@commands.command()
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(help="PNG, JPEG and the like, of any size.")],
+    experiment: Annotated[str, typer.Option(help="Whose networks.")] = "demo",
+    variant: Annotated[str, typer.Option(help="Which network.")] = "mha_conv1d",
+    seed: Annotated[int, typer.Option(help="Which training of it.")] = 0,
+    output: Annotated[Path, typer.Option(help="Where to draw the maps.")] = Path("prediction.png"),
+) -> None:
+    """Say of each picture whether it has a white patch, and draw what the network looks at.
+
+    A picture is resized to 96x96 as a whole, so a patch of 16 pixels is a sixth of its side.
+    """
+    from whitepatch import prediction
+    from whitepatch.figures import style
+    from whitepatch.figures.panels import prediction_panel
+    from whitepatch.models.classifier import title
+
+    everything = params.load()
+    chosen, variant = everything.experiment(experiment), everything.variant(variant)
+    images = prediction.images_of([prediction.read_picture(path) for path in pictures], chosen)
+    network = prediction.trained(experiment, variant, seed, chosen)
+    found = prediction.predict(network, images)
+    for path, probability in zip(pictures, found.probabilities, strict=True):
+        typer.echo(f"{probability:.4f}  {'patch   ' if probability > 0.5 else 'no patch'}  {path}")
+    names = [
+        f"{path.name}\n{probability:.3f}"
+        for path, probability in zip(pictures, found.probabilities, strict=True)
+    ]
+    style.save(prediction_panel(found.pictures, found.maps, names, title(variant)), output)
+    typer.echo(f"Maps: {output}", err=True)
 
 
 @commands.command()

@@ -1,6 +1,6 @@
 """Pictures beside the maps that the variants make of them."""
 
-__all__ = ["Panel", "article_panel", "attention_panel"]
+__all__ = ["Panel", "article_panel", "attention_panel", "prediction_panel"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,6 +120,34 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
                 panel.outline(grid[row, channel], row, width=0.7)
                 if row == 0:
                     grid[row, channel].set_title(f"{channel + 1}")
+    return figure
+
+
+def prediction_panel(
+    pictures: NDArray[np.floating],
+    maps: Mapping[str, NDArray[np.floating]],
+    names: Sequence[str],
+    title: str,
+) -> Figure:
+    """Draw pictures in rows, and the evidence and attention of one network beside them.
+
+    Args:
+        pictures: [M, 3, 96, 96], 0 to 1.
+        maps: [M, H, W] by name; of several heads only their mean is drawn.
+        names: What to write beside each picture.
+        title: Of the network.
+    """
+    shown = [name for name in maps if name == "evidence" or name in NAMES]
+    figure = style.new(1.3 + 1.6 * (len(shown) + 1), 0.8 + 1.6 * len(pictures))
+    figure.suptitle(title)
+    grid = figure.subplots(len(pictures), len(shown) + 1, squeeze=False)
+    for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        style.picture(grid[row, 0], picture)
+        grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+        for column, key in enumerate(shown, start=1):
+            _map(grid[row, column], maps[key][row], signed=key == "evidence")
+    for axes, key in zip(grid[0], ["picture", *shown], strict=True):
+        axes.set_title(NAMES.get(key, key).replace(", ", ",\n"))
     return figure
 
 

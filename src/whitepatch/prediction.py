@@ -1,0 +1,116 @@
+"""What a trained network says of pictures that people bring."""
+
+__all__ = ["Prediction", "images_of", "predict", "read_picture"]
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from whitepatch import evaluation, paths, training
+from whitepatch.data.binary import SIDE
+from whitepatch.data.images import DeviceImages
+from whitepatch.data.manifest import Part
+from whitepatch.data.plan import Plan
+from whitepatch.errors import UserError
+from whitepatch.evaluation import Maps
+from whitepatch.models.classifier import Classifier, build
+from whitepatch.params import Experiment
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of N pictures.
+
+    Attributes:
+        probabilities: [N], of a white patch.
+        maps: [N, H, W] by name, as `evaluation.maps_of` gives them.
+        pictures: [N, 3, 96, 96], 0 to 1, as the network saw them.
+    """
+
+    probabilities: NDArray[np.float64]
+    maps: Maps
+    pictures: NDArray[np.float64]
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Return a picture as the network takes it, uint8 [3, 96, 96].
+
+    Turned as its EXIF data say, made RGB, and resized to 96x96 as a whole (its aspect ratio is
+    not kept), averaging over the pixels that fall together. One of 96x96 stays as it is; of an
+    animation the first frame counts.
+
+    Raises:
+        UserError: It is missing, or no picture that can be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                upright = ImageOps.exif_transpose(picture)
+                if upright.mode.startswith(("I;16", "I", "F")):
+                    raise UserError(
+                        f"{path} has no 8 bits a channel (mode {upright.mode}); make it so"
+                    )
+                rgb = upright.convert("RGB")
+    except FileNotFoundError:
+        raise UserError(f"{path} is not here") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise UserError(
+            f"{path} has too many pixels to be taken on trust; make it smaller"
+        ) from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path} is no picture that can be read; PNG and JPEG can") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a picture ({error})") from None
+    if rgb.size != (SIDE, SIDE):
+        rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
+
+
+def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Classifier:
+    """Return the network of a seed, with its weights at the chosen epoch.
+
+    Raises:
+        UserError: There is no such seed, or its weights are missing or damaged.
+    """
+    if seed not in experiment.train.seeds:
+        known = ", ".join(map(str, experiment.train.seeds))
+        raise UserError(f"experiment {name} has no seed {seed}; it has {known}")
+    path = paths.weights(name, variant, seed)
+    network = build(variant, seed)
+    cure = f"dvc repro train@{name}-{variant}"
+    try:
+        network.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; train it with: {cure}") from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be used ({reason}); train it again: {cure}") from None
+    return network
+
+
+def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> DeviceImages:
+    """Return pictures, uint8 [3, 96, 96] each, normalised as an experiment does, as they are."""
+    nowhere = np.full(len(pictures), -1)
+    part = Part(np.arange(len(pictures)), np.stack(pictures), Plan(nowhere + 1, nowhere, nowhere))
+    return DeviceImages.of(part, experiment.patch, experiment.pixels, torch.device("cpu"))
+
+
+def predict(network: Classifier, images: DeviceImages) -> Prediction:
+    """Return what a network says of pictures."""
+    logits = training.predict(network, images)
+    pixels = images.pixels
+    shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
+    return Prediction(
+        torch.sigmoid(logits.double()).numpy(),
+        evaluation.maps_of(network, images),
+        (shown.double() / 255).numpy(),
+    )

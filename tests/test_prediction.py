@@ -1,0 +1,135 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from whitepatch import paths, prediction
+from whitepatch.__main__ import commands
+from whitepatch.errors import UserError
+from whitepatch.models.classifier import build
+from whitepatch.prediction import predict, read_picture, trained
+
+PIXELS = np.random.default_rng(5).integers(256, size=(96, 96, 3), dtype=np.uint8)
+
+
+def test_a_picture_of_the_right_size_stays_as_it_is(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    assert (read_picture(tmp_path / "a.png") == PIXELS.transpose(2, 0, 1)).all()
+
+
+def test_a_larger_one_is_averaged_and_not_cut(tmp_path):
+    double = PIXELS.repeat(2, axis=0).repeat(3, axis=1)
+    Image.fromarray(double).save(tmp_path / "a.png")
+    assert (read_picture(tmp_path / "a.png") == PIXELS.transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK"])
+@pytest.mark.parametrize("kind", ["png", "gif", "webp", "bmp", "tiff", "jpg"])
+def test_any_common_format_and_mode_is_read(tmp_path, mode, kind):
+    path = tmp_path / f"a.{kind}"
+    try:
+        Image.fromarray(PIXELS).resize((31, 211)).convert(mode).save(path)
+    except (OSError, ValueError):
+        pytest.skip(f"no {kind} of mode {mode}")
+    picture = read_picture(path)
+    assert (picture.shape, picture.dtype) == ((3, 96, 96), np.uint8)
+    assert picture.std() > 5
+
+
+def test_a_picture_is_turned_as_the_camera_was(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter, clockwise
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
+    turned = np.rot90(PIXELS, -1).transpose(2, 0, 1)
+    assert (read_picture(tmp_path / "a.png") == turned).all()
+
+
+def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
+    Image.fromarray(PIXELS).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:900])
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").touch()
+    Image.fromarray(PIXELS[:, :, 0].astype(np.uint16) * 256).save(tmp_path / "deep.png")
+    for name, words in {
+        "none.png": "is not here",
+        "text.png": "no picture that can be read",
+        "empty.png": "no picture that can be read",
+        "cut.jpg": "cannot be read as a picture",
+        "deep.png": "must have 8 bits a channel, got mode I;16",
+        ".": "cannot be read as a picture",
+    }.items():
+        with pytest.raises(UserError, match=words) as refused:
+            read_picture(tmp_path / name)
+        assert "\n" not in str(refused.value)
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match="too many pixels"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.fixture
+def project(root, tmp_path, monkeypatch):
+    """Stand in a folder with parameters and the weights of one network."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(root / "params.yaml", tmp_path)
+    path = paths.weights("demo", "cbam_spatial", 1)
+    path.parent.mkdir(parents=True)
+    save_file(
+        {
+            name: tensor.contiguous()
+            for name, tensor in build("cbam_spatial", 5).state_dict().items()
+        },
+        path,
+    )
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    Image.fromarray(255 - PIXELS).resize((50, 60)).save(tmp_path / "b.jpg")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("project")
+def test_the_prediction_is_the_networks(everything):
+    experiment = everything.experiment("demo")
+    network = trained("demo", "cbam_spatial", 1, experiment)
+    normalised = (torch.from_numpy(PIXELS.transpose(2, 0, 1)[None]).float() - 128) / 128
+    with torch.no_grad():
+        expected = torch.sigmoid(network.eval()(normalised).double())
+    images = prediction.images_of([PIXELS.transpose(2, 0, 1)], experiment)
+    found = predict(network, images)
+    np.testing.assert_allclose(found.probabilities, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.pictures[0] * 255, PIXELS.transpose(2, 0, 1), atol=1e-3)
+    assert {"evidence", "attention gate"} < set(found.maps)
+
+
+def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
+    arguments = ["predict", "a.png", "b.jpg", "--variant", "cbam_spatial", "--seed", "1"]
+    done = CliRunner().invoke(commands, [*arguments, "--output", "out/maps.png"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert [line.split()[-1] for line in lines] == ["a.png", "b.jpg"]
+    assert all(0 <= float(line.split()[0]) <= 1 for line in lines)
+    with Image.open(project / "out/maps.png") as drawn:
+        assert drawn.width > 400
+
+
+@pytest.mark.usefixtures("project")
+def test_weights_that_are_missing_or_damaged_say_how_to_get_them(everything):
+    experiment = everything.experiment("demo")
+    with pytest.raises(
+        UserError, match=r"seed-00.* is missing; .*dvc repro train@demo-cbam_spatial"
+    ):
+        trained("demo", "cbam_spatial", 0, experiment)
+    with pytest.raises(UserError, match="demo has no seed 7; it has 0, 1"):
+        trained("demo", "cbam_spatial", 7, experiment)
+    path = paths.weights("demo", "cbam_spatial", 1)
+    shutil.copy(path, paths.weights("demo", "cbam_spatial", 0))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"seed-01.* cannot be used .*train it again"):
+        trained("demo", "cbam_spatial", 1, experiment)
+    paths.model("demo", "cnn").mkdir()
+    shutil.copy(paths.weights("demo", "cbam_spatial", 0), paths.weights("demo", "cnn", 0))
+    with pytest.raises(UserError, match=r"seed-00.* cannot be used"):
+        trained("demo", "cnn", 0, experiment)
