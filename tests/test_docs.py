@@ -1,0 +1,34 @@
+import doctest
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def read(root, tmp_path_factory):
+    """Run every line of docs/attention.md in a folder of its own; return folder and result."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copy(root / "docs/attention.md", folder)
+    tested = doctest.testfile(
+        str(folder / "attention.md"), module_relative=False, globs={"docs": folder}
+    )
+    return folder, tested
+
+
+def test_every_line_of_the_page_on_attention_is_true(read):
+    _, tested = read
+    assert tested.attempted > 30
+    assert not tested.failed
+
+
+@pytest.mark.parametrize("name", ["temperature", "tokens", "positions"])
+def test_its_figures_are_what_it_draws(root, read, name):
+    folder, _ = read
+    drawn, kept = (
+        np.asarray(Image.open(place / f"figures/{name}.png").convert("RGB"), int)
+        for place in (folder, root / "docs")
+    )
+    assert drawn.shape == kept.shape
+    assert np.abs(drawn - kept).max() < 8, f"{name}.png: copy it from {folder}"
