@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected test rehearsal lint format types ui lock rebuild clean
+.PHONY: help setup demo photos article corrected test rehearsal bench lint format types ui lock rebuild clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: setup lint types ## check everything: lint, types, tests, the pipeline in 
 
 rehearsal: setup ## run the STL-10 experiments on a small stand-in, from a local server that fails
 	@$(RUN) python -m pytest -m rehearsal
+
+bench: setup ## measure our speed beside the article's own formulation; writes reports/bench/
+	@$(RUN) python bench/speed.py
 
 lint: setup ## check style, and docstrings against code
 	@$(RUN) ruff check .
