@@ -186,6 +186,11 @@ def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_pa
     # always run; always run; never run here
     changed = set(json.loads(said)) - {"publish@demo", "compare", "fetch@stl10"}
     assert changed == {"train@demo-mine", "evaluate@demo-mine", "report@demo"}
+    status, said = run(folder, "dvc", "repro", "evaluate@demo-mine")
+    assert status == 0, said
+    ran = [line for line in said.splitlines() if line.startswith("Running stage")]
+    assert ran == [f"Running stage '{stage}@demo-mine':" for stage in ("train", "evaluate")]
+    assert (folder / "reports/demo/metrics/mine.json").exists()
 
 
 @pytest.mark.pipeline
