@@ -12,7 +12,6 @@ __all__ = [
     "PhotoGroup",
     "Photos",
     "Pixels",
-    "Published",
     "Rows",
     "Runtime",
     "Score",
@@ -278,19 +277,11 @@ class Experiment(Strict):
         return self
 
 
-class Published(Strict):
-    """The article's two numbers of a variant, nats."""
-
-    min_train_loss: Annotated[float, Field(gt=0)]
-    min_test_loss: Annotated[float, Field(gt=0)]
-
-
 class Params(Strict):
     """The whole of params.yaml."""
 
     runtime: Runtime
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
-    published: dict[Name, Published]
     download: Download
     sources: Sources
     experiments: dict[Name, Experiment]

@@ -4,6 +4,7 @@ __all__ = [
     "CHECKPOINTS",
     "MLFLOW",
     "PARAMS",
+    "PUBLISHED",
     "REPORTS",
     "contact_sheet",
     "history",
@@ -23,6 +24,7 @@ PARAMS = Path("params.yaml")
 CHECKPOINTS = Path("checkpoints")
 MLFLOW = Path("mlflow")
 REPORTS = Path("reports")
+PUBLISHED = Path("data/published.csv")
 
 
 def raw(source: str) -> Path:

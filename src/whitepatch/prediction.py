@@ -56,9 +56,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             with Image.open(path) as picture:
                 upright = ImageOps.exif_transpose(picture)
                 if upright.mode.startswith(("I;16", "I", "F")):
-                    raise UserError(
-                        f"{path} has no 8 bits a channel (mode {upright.mode}); make it so"
-                    )
+                    raise UserError(f"{path} must have 8 bits a channel, got mode {upright.mode}")
                 rgb = upright.convert("RGB")
     except FileNotFoundError:
         raise UserError(f"{path} is not here") from None

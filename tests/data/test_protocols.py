@@ -95,4 +95,3 @@ def test_corrected_has_none_of_them(everything):
 def test_the_variants_of_an_experiment_share_everything_but_the_network(everything):
     for name in ("article", "corrected"):
         assert len(everything.experiment(name).train.seeds) == 10
-    assert set(everything.published) == {"cnn", "mha_linear", "mha_conv1d", "cbam"}

@@ -33,6 +33,8 @@ def copy(root: Path, folder: Path, params: Any) -> None:
         source = root / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     shutil.rmtree(folder / "src" / "whitepatch.egg-info", ignore_errors=True)
+    (folder / "data").mkdir()
+    shutil.copy(root / "data" / "published.csv", folder / "data")
     YAML().dump(params, folder / "params.yaml")
     assert run(folder, "git", "init", "-q")[0] == 0
     assert run(folder, "dvc", "init", "-q")[0] == 0

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from whitepatch.localization import SCORES
-from whitepatch.params import Published
 from whitepatch.report.results import Results
 from whitepatch.sources import Origin
 
@@ -50,6 +49,6 @@ def results(everything):
         for variant in ("aa", "b")
     }
     origin = Origin("crops, a stand-in for STL-10", stand_in=True)
-    published = {"b": Published(min_train_loss=0.25, min_test_loss=0.3125)}
+    published = {"b": {"min_train_loss": 0.25, "min_test_loss": 0.3125}}
     experiment = everything.experiment("demo")
     return Results("demo", experiment, json.loads(json.dumps(metrics)), origin, published)

@@ -58,7 +58,7 @@ def _losses(found: Sequence[Results], titles: Mapping[str, str]) -> Table:
     """Return smallest test losses, the published ones first."""
     measured = _table(found, titles, lambda results: _seeds(results, "min_test_loss", 4))
     published = {
-        results.titles[variant]: f"{numbers.min_test_loss:.4f}"
+        results.titles[variant]: f"{numbers['min_test_loss']:.4f}"
         for results in found
         for variant, numbers in results.published.items()
         if variant in results.titles

@@ -1,14 +1,15 @@
 """What the stages measured in an experiment, read from their files."""
 
-__all__ = ["Results", "load", "why_not"]
+__all__ = ["Results", "load", "published", "why_not"]
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from whitepatch import paths, sources
-from whitepatch.params import Experiment, Params, Published, protocol
+from whitepatch.params import Experiment, Params, protocol
 from whitepatch.sources import Origin
 
 
@@ -21,14 +22,14 @@ class Results:
         experiment: Its parameters.
         metrics: By variant, in the order of params.yaml, the metrics file's content.
         origin: What its images are.
-        published: By variant, the article's numbers; not every variant has some.
+        published: By variant, the article's numbers, as `published` gives them.
     """
 
     name: str
     experiment: Experiment
     metrics: Mapping[str, Any]
     origin: Origin
-    published: Mapping[str, Published]
+    published: Mapping[str, Mapping[str, float]]
 
     @property
     def titles(self) -> dict[str, str]:
@@ -55,8 +56,18 @@ def load(name: str, everything: Params) -> Results:
         experiment,
         {variant: _metrics(name, variant) for variant in everything.variants},
         sources.find(experiment.source).describe(everything),
-        everything.published,
+        published(),
     )
+
+
+def published() -> dict[str, dict[str, float]]:
+    """Return the article's numbers, nats, by variant and measure; not all variants have some."""
+    with paths.PUBLISHED.open(encoding="utf-8", newline="") as file:
+        rows = {row.pop("variant"): row for row in csv.DictReader(file)}
+    return {
+        variant: {measure: float(value) for measure, value in row.items()}
+        for variant, row in rows.items()
+    }
 
 
 def why_not(name: str, everything: Params) -> str | None:

@@ -53,7 +53,7 @@ def published_table(results: Results) -> pd.DataFrame:
     for variant in results.metrics:
         if variant not in results.published:
             continue
-        for measure, published in results.published[variant].model_dump().items():
+        for measure, published in results.published[variant].items():
             values = seeds.loc[seeds["variant"] == variant, measure]
             rows.append(
                 {

@@ -26,7 +26,7 @@ def main() -> None:
         {results.name: seed_table(results) for results in found},
         found[0].titles,
         {
-            results.name: {name: it.min_test_loss for name, it in results.published.items()}
+            results.name: {name: it["min_test_loss"] for name, it in results.published.items()}
             for results in found
             if results.experiment.source == "stl10"
         },
