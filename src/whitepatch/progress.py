@@ -43,6 +43,6 @@ class Forecast:
             self.bar.write(
                 f"About {seconds / 3600:.1f} hours to go for all seeds of this variant, at "
                 f"{self._done / passed:.0f} images a second. You can stop it at any time; "
-                "the next run goes on behind the last finished epoch.",
+                "the next run continues after the last finished epoch.",
                 file=sys.stderr,
             )

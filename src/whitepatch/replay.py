@@ -75,6 +75,7 @@ def _seed(
         **{f"train.{key}": value for key, value in metrics["protocol"]["train"].items()},
         **{f"patch.{key}": value for key, value in metrics["protocol"]["patch"].items()},
         "source": metrics["protocol"]["source"],
+        "images": metrics["images"]["words"],
         "variant": variant,
         "seed": seed,
         "num_parameters": metrics["num_parameters"],

@@ -7,7 +7,6 @@ import pytest
 
 from whitepatch.localization import SCORES
 from whitepatch.report.results import Results
-from whitepatch.sources import Origin
 
 
 def numbers(seed, variant):
@@ -33,6 +32,7 @@ def results(everything):
         variant: {
             "title": f"<{variant}>",
             "num_parameters": 12345,
+            "images": {"words": "crops, a stand-in for STL-10", "stand_in": True},
             "chosen_by": "validation",
             "trained_on": {"device": "cpu", "device_name": "x", "threads": 2, "torch": "2"},
             "num_test_images": 400,
@@ -48,7 +48,6 @@ def results(everything):
         }
         for variant in ("aa", "b")
     }
-    origin = Origin("crops, a stand-in for STL-10", stand_in=True)
     published = {"b": {"min_train_loss": 0.25, "min_test_loss": 0.3125}}
     experiment = everything.experiment("demo")
-    return Results("demo", experiment, json.loads(json.dumps(metrics)), origin, published)
+    return Results("demo", experiment, json.loads(json.dumps(metrics)), published)

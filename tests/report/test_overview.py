@@ -56,8 +56,11 @@ def test_the_published_numbers_are_those_of_the_articles_page(root, monkeypatch)
 @pytest.mark.usefixtures("here")
 def test_what_cannot_be_compared_says_why(everything, edited):
     assert why_not("demo", everything) is None
-    assert load("demo", everything).origin.stand_in
-    assert why_not("article", everything) == "has not run; run: dvc repro report@article"
+    assert load("demo", everything).origin["stand_in"]
+    assert (
+        why_not("article", everything)
+        == "has not run yet; make article runs it and draws this page anew"
+    )
     for changes in (
         {"experiments.demo.train.epochs": 4},
         {"experiments.demo.train.seeds": [0]},
@@ -66,7 +69,7 @@ def test_what_cannot_be_compared_says_why(everything, edited):
     ):
         assert "made with other parameters" in why_not("demo", params.load(edited(changes)))
     paths.metrics("demo", "cbam").unlink()
-    assert "has no results of cbam; run: dvc repro report@demo" in why_not("demo", everything)
+    assert "has no results of cbam; make demo runs it" in why_not("demo", everything)
 
 
 def test_the_committed_overview_shows_the_committed_results(root):

@@ -38,6 +38,7 @@ def errors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
 def errors_by_experiment(
     tables: Mapping[str, pd.DataFrame],
     titles: Mapping[str, str],
+    headings: Mapping[str, str],
     published: Mapping[str, Mapping[str, float]],
 ) -> Figure:
     """Draw the smallest test losses of several experiments side by side.
@@ -45,6 +46,7 @@ def errors_by_experiment(
     Args:
         tables: By experiment, one row a variant and seed, with `variant` and `min_test_loss`.
         titles: What to call each variant, in order from top to bottom.
+        headings: What to call each experiment.
         published: By experiment, where there are any, the article's numbers by variant.
     """
     figure = style.new(2.2 + 2.6 * len(tables), 1.2 + 0.5 * len(titles))
@@ -54,7 +56,7 @@ def errors_by_experiment(
         for place, variant in enumerate(titles):
             if variant in published.get(name, {}):
                 axes.plot(published[name][variant], place, "D", mfc="white", mec=style.INK, ms=7)
-        axes.set(title=name)
+        axes.set(title=headings[name])
         _logarithmic(axes)
     row[0].set_yticks(range(len(titles)), list(titles.values()))
     row[0].invert_yaxis()

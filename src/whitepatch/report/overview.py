@@ -30,6 +30,10 @@ def content(
         "name": "all experiments",
         "found": found,
         "missing": missing,
+        "origins": list(
+            dict.fromkeys(f"{it.experiment.source}: {it.origin['words']}" for it in found)
+        ),
+        "all_stand_in": all(it.origin["stand_in"] for it in found),
         "figures": figures,
         "plans": PLANS,
         "losses": _losses(found, titles),

@@ -111,6 +111,7 @@ def _errors(results: Results) -> Table:
                 f"{results.metrics[variant]['num_parameters']:,}",
                 spread(seeds["min_train_loss"], 4),
                 spread(seeds["min_test_loss"], 4),
+                spread(seeds["loss"], 4),
                 spread(seeds["accuracy"], 3),
                 spread(seeds["auc"], 3),
             ]
@@ -121,6 +122,7 @@ def _errors(results: Results) -> Table:
             "parameters",
             "smallest train loss",
             "smallest test loss",
+            "chosen test loss",
             "test accuracy",
             "test ROC-AUC",
         ],
@@ -130,7 +132,7 @@ def _errors(results: Results) -> Table:
 
 def _published(results: Results) -> Table:
     """Return the article's numbers beside ours; empty where the images are not its own kind."""
-    head = ["variant", "loss", "published", "measured", "difference", "below"]
+    head = ["variant", "loss", "published", "measured", "difference", "seeds below"]
     if results.experiment.source != "stl10":
         return Table(head, [])
     return Table(
@@ -139,9 +141,9 @@ def _published(results: Results) -> Table:
             [
                 results.titles[row["variant"]],
                 LOSSES[row["measure"]],
-                f"{row['published']:.3g}",
-                f"{row['mean']:.3g}" + (f" ± {row['std']:.2g}" if row["num_seeds"] > 1 else ""),
-                f"{row['difference']:+.2g}",
+                f"{row['published']:#.3g}",
+                f"{row['mean']:#.3g}" + (f" ± {row['std']:#.2g}" if row["num_seeds"] > 1 else ""),
+                f"{row['difference']:+#.2g}",
                 f"{row['num_below']} of {row['num_seeds']}",
             ]
             for row in published_table(results).to_dict("records")

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whitepatch import paths, sources
+from whitepatch import paths
 from whitepatch.params import Experiment, Params, protocol
-from whitepatch.sources import Origin
 
 
 @dataclass(frozen=True)
@@ -21,20 +20,23 @@ class Results:
         name: Of the experiment.
         experiment: Its parameters.
         metrics: By variant, in the order of params.yaml, the metrics file's content.
-        origin: What its images are.
         published: By variant, the article's numbers, as `published` gives them.
     """
 
     name: str
     experiment: Experiment
     metrics: Mapping[str, Any]
-    origin: Origin
     published: Mapping[str, Mapping[str, float]]
 
     @property
     def titles(self) -> dict[str, str]:
         """What people call each variant, in order."""
         return {variant: metrics["title"] for variant, metrics in self.metrics.items()}
+
+    @property
+    def origin(self) -> Any:
+        """What its images are: `words`, and whether they are a `stand_in` for STL-10."""
+        return self.any_variant["images"]
 
     @property
     def is_printed(self) -> bool:
@@ -55,7 +57,6 @@ def load(name: str, everything: Params) -> Results:
         name,
         experiment,
         {variant: _metrics(name, variant) for variant in everything.variants},
-        sources.find(experiment.source).describe(everything),
         published(),
     )
 
@@ -72,9 +73,9 @@ def published() -> dict[str, dict[str, float]]:
 
 def why_not(name: str, everything: Params) -> str | None:
     """Say why an experiment cannot be compared yet, or None if it can."""
-    experiment, cure = everything.experiment(name), f"run: dvc repro report@{name}"
+    experiment, cure = everything.experiment(name), f"make {name} runs it and draws this page anew"
     if not (paths.report(name) / "report.md").exists():
-        return f"has not run; {cure}"
+        return f"has not run yet; {cure}"
     for variant in everything.variants:
         if not paths.metrics(name, variant).exists():
             return f"has no results of {variant}; {cure}"

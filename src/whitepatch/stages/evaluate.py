@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from whitepatch import evaluation, params, paths, runtime
+from whitepatch import evaluation, params, paths, runtime, sources
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.evaluation import Truth
@@ -68,6 +69,7 @@ def main(name: str, variant: str) -> None:
             "variant": variant,
             "title": title(variant),
             "num_parameters": num_parameters,
+            "images": asdict(sources.find(experiment.source).describe(everything)),
             "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
             "trained_on": record["trained_on"],
