@@ -8,31 +8,48 @@ from whitepatch import runtime
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime
 
+RUNTIME = Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
+
 
 @pytest.fixture(autouse=True)
 def as_before():
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
 
 
 def test_threads_and_determinism_are_set():
-    assert runtime.prepare(Runtime(device="cpu", threads=3)) == torch.device("cpu")
+    assert runtime.prepare(RUNTIME.model_copy(update={"threads": 3})) == torch.device("cpu")
     assert torch.get_num_threads() == 3
     assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_an_absent_gpu_is_an_error_with_the_cure():
     with pytest.raises(UserError, match=r"runtime\.device is cuda, but .*; use auto or cpu"):
-        runtime.prepare(Runtime(device="cuda", threads=1))
+        runtime.prepare(RUNTIME.model_copy(update={"device": "cuda"}))
+
+
+def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for precision, expected in (("tf32", "tf32"), ("fp32", "ieee"), ("bf16", "ieee")):
+        asked = RUNTIME.model_copy(update={"device": "cuda", "precision": precision})
+        assert runtime.prepare(asked).type == "cuda"
+        assert torch.backends.cudnn.conv.fp32_precision == expected
+        assert torch.backends.cuda.matmul.fp32_precision == expected
+
+
+def test_tf32_on_a_cpu_is_an_error_with_the_cure():
+    with pytest.raises(UserError, match=r"runtime\.precision is tf32, .*; use fp32"):
+        runtime.prepare(RUNTIME.model_copy(update={"precision": "tf32"}))
 
 
 def test_auto_without_any_gpu_takes_the_cpu_silently(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(runtime, "_why_no_cuda", lambda: None)
-    assert runtime.prepare(Runtime(device="auto", threads=1)).type == "cpu"
+    assert runtime.prepare(RUNTIME.model_copy(update={"device": "auto"})).type == "cpu"
     assert capsys.readouterr().err == ""
 
 
@@ -44,7 +61,7 @@ def test_auto_beside_a_gpu_that_does_not_start_says_why_in_one_line(monkeypatch,
         raise RuntimeError("The NVIDIA driver on your system is too old.\nMore words.")
 
     monkeypatch.setattr(torch.cuda, "init", fail)
-    assert runtime.prepare(Runtime(device="auto", threads=1)).type == "cpu"
+    assert runtime.prepare(RUNTIME.model_copy(update={"device": "auto"})).type == "cpu"
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "driver on your system is too old" in said
@@ -71,7 +88,9 @@ def work():
         torch.ones(10 * 2**20).mul(2)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 before = work(), work()
-runtime.prepare(Runtime(device="cpu", threads=1))
+runtime.prepare(
+    Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
+)
 after = work(), work()
 print(before[1] - before[0], after[1] - after[0])
 """

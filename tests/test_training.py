@@ -1,19 +1,18 @@
 import math
 from contextlib import suppress
 
-import numpy as np
 import pytest
 import torch
+from helpers.pictures import images_of
 
 from whitepatch.checkpoint import Checkpoint
-from whitepatch.data.images import DeviceImages
-from whitepatch.data.manifest import Part
-from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError
-from whitepatch.params import Patch, Pixels, Train
-from whitepatch.training import Training, learning_rate, loss_of, measure, predict, train
+from whitepatch.params import Runtime, Train
+from whitepatch.steps import loss_of
+from whitepatch.training import Training, learning_rate, measure, predict, train
 
 CPU = torch.device("cpu")
+RUNTIME = Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
 PROTOCOL = Train(
     seeds=(0,),
     epochs=3,
@@ -25,16 +24,6 @@ PROTOCOL = Train(
     rise=0.25,
     choose="validation",
 )
-
-
-def images_of(number, seed):
-    generator = np.random.default_rng(seed)
-    pictures = generator.integers(200, size=(number, 3, 96, 96), dtype=np.uint8)
-    labels = np.arange(number) % 2
-    tops, lefts = (np.where(labels, generator.integers(81, size=number), -1) for _ in "tl")
-    patch = Patch(plan="per_image", seed=1, probability=0.5, size=16, positions=81, value=1.0)
-    part = Part(np.arange(number), pictures, Plan(labels, tops, lefts))
-    return DeviceImages.of(part, patch, Pixels(offset=128, scale=128), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +40,15 @@ def run(splits, variant="cnn", seed=0, protocol=PROTOCOL, stop_after=None):
             raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):
-        train(training, seed, splits, protocol, after_epoch=after_epoch, after_batch=seen.append)
+        train(
+            training,
+            seed,
+            splits,
+            protocol,
+            RUNTIME,
+            after_epoch=after_epoch,
+            after_batch=seen.append,
+        )
     return training, seen
 
 
@@ -78,10 +75,10 @@ def test_an_epoch_does_not_depend_on_the_state_of_the_global_generator(splits):
     """So a training that dropped something goes on alike after a restart."""
     first = Training.start("mha_linear", 2, CPU)
     nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
-    train(first, 2, splits, PROTOCOL, **nothing)
+    train(first, 2, splits, PROTOCOL, RUNTIME, **nothing)
     second, _ = run(splits, "mha_linear", 2, stop_after=1)
     torch.manual_seed(99)
-    train(second, 2, splits, PROTOCOL, **nothing)
+    train(second, 2, splits, PROTOCOL, RUNTIME, **nothing)
     assert first.history == second.history
     assert same(first.network.state_dict(), second.network.state_dict())
     assert same(first.best, second.best)
@@ -96,7 +93,7 @@ def test_a_training_resumed_from_its_file_ends_in_the_same_bits(splits, tmp_path
     resumed = Training.start("mha_linear", 2, CPU)
     checkpoint.restore(resumed)
     nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
-    train(resumed, 2, splits, PROTOCOL, **nothing)
+    train(resumed, 2, splits, PROTOCOL, RUNTIME, **nothing)
     assert resumed.history == whole.history
     assert same(resumed.network.state_dict(), whole.network.state_dict())
     assert same(resumed.best, whole.best)
@@ -108,7 +105,7 @@ def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(split
     epoch = training.chosen_epoch("validation")
     assert losses[epoch - 1] == min(losses)
     training.network.load_state_dict(training.best)
-    assert measure(training.network, splits["validation"], PROTOCOL)[0] == min(losses)
+    assert measure(training.network, splits["validation"], PROTOCOL, "fp32")[0] == min(losses)
 
 
 def test_of_equal_losses_the_first_epoch_is_chosen():
@@ -168,6 +165,6 @@ def test_losses_by_hand():
 
 def test_predictions_do_not_depend_on_the_batch(splits, monkeypatch):
     network = Training.start("cbam_spatial", 0, CPU).network
-    whole = predict(network, splits["test"])
+    whole = predict(network, splits["test"], "fp32")
     monkeypatch.setattr("whitepatch.training.EVALUATION_BATCH", 2)
-    torch.testing.assert_close(predict(network, splits["test"]), whole)
+    torch.testing.assert_close(predict(network, splits["test"], "fp32"), whole)

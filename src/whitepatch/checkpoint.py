@@ -18,7 +18,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -83,8 +82,7 @@ class Checkpoint:
         """Write the state of a training, atomically."""
         tensors = {f"network.{name}": x for name, x in training.network.state_dict().items()}
         tensors |= {f"best.{name}": x for name, x in training.best.items()}
-        for number, state in training.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": x for name, x in state.items()}
+        tensors |= {f"optimizer.{name}": x for name, x in training.optimizer.state().items()}
         # safetensors keeps no memory order, so what is saved is contiguous
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         state = {"history": training.history, "digest": _digest(tensors)}
@@ -113,12 +111,7 @@ class Checkpoint:
         training.history = state["history"]
         training.network.load_state_dict(_under("network", tensors))
         training.best = _under("best", tensors)
-        optimizer = training.optimizer.state_dict()
-        for name, tensor in _under("optimizer", tensors).items():
-            number, _, field = name.partition(".")
-            optimizer["state"].setdefault(int(number), {})[field] = tensor
-        training.optimizer.load_state_dict(optimizer)
-        _restore_memory_order(training)
+        training.optimizer.restore(_under("optimizer", tensors))
 
     def remove(self) -> None:
         """Remove the checkpoint, if there is one."""
@@ -138,11 +131,3 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(f"{prefix}.")
     }
-
-
-def _restore_memory_order(training: Training) -> None:
-    """Lay the optimizer's averages out as their weights are; sums then run in the same order."""
-    for weight, state in training.optimizer.state.items():
-        for name, tensor in state.items():
-            if tensor.shape == weight.shape:
-                state[name] = torch.empty_like(weight).copy_(tensor)

@@ -12,6 +12,7 @@ __all__ = [
     "PhotoGroup",
     "Photos",
     "Pixels",
+    "Precision",
     "Rows",
     "Runtime",
     "Score",
@@ -24,12 +25,10 @@ __all__ = [
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from whitepatch import paths
 from whitepatch.errors import UserError
@@ -41,6 +40,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Count = Annotated[int, Field(gt=0)]
 Index = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
 
 
 class Strict(BaseModel):
@@ -54,6 +54,8 @@ class Runtime(Strict):
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(gt=0, le=256)]
+    precision: Precision
+    cuda_graph: bool
 
 
 class PhotoGroup(Strict):
@@ -323,6 +325,10 @@ def load(path: Path = paths.PARAMS) -> Params:
         UserError: The file is missing, is no YAML, or breaks a rule; one line names
             the key, the rule and the value.
     """
+    # here, because a machine that only trains (bench/full.py) need not have it
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -104,7 +104,7 @@ def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> 
 
 def predict(network: Classifier, images: DeviceImages) -> Prediction:
     """Return what a network says of pictures."""
-    logits = training.predict(network, images)
+    logits = training.predict(network, images, "fp32")
     pixels = images.pixels
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return Prediction(

@@ -21,13 +21,30 @@ def prepare(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and return the device to use.
 
     Raises:
-        UserError: `runtime.device` is cuda and there is none.
+        UserError: `runtime.device` is cuda and there is none, or the device has no such precision.
     """
     # cuBLAS reads it when CUDA starts; without it its sums are not repeatable
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # as use_deterministic_algorithms(True), which would also import torch's compiler: four seconds
+    torch.set_deterministic_debug_mode("error")
+    # it would write NaN over every new tensor first; nothing here reads what it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(runtime.threads)
     _keep_large_blocks()
+    device = _device(runtime)
+    if runtime.precision == "tf32" and device.type == "cpu":
+        raise UserError(
+            "params.yaml: runtime.precision is tf32, which only a GPU has, but the device is the "
+            "CPU; use fp32"
+        )
+    # torch lets convolutions on a GPU run in tf32 unless it is told otherwise
+    rounding = "tf32" if runtime.precision == "tf32" else "ieee"
+    torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = rounding
+    return device
+
+
+def _device(runtime: Runtime) -> torch.device:
     if runtime.device == "cpu" or (runtime.device == "auto" and not torch.cuda.is_available()):
         if runtime.device == "auto" and (reason := _why_no_cuda()):
             print(f"device: auto takes the CPU, although a GPU is there: {reason}", file=sys.stderr)  # noqa: T201

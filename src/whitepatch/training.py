@@ -1,6 +1,6 @@
 """One training loop for all variants."""
 
-__all__ = ["Splits", "Training", "learning_rate", "loss_of", "measure", "train"]
+__all__ = ["Splits", "Training", "learning_rate", "measure", "predict", "train"]
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,14 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from whitepatch.data.images import DeviceImages
 from whitepatch.errors import UserError
 from whitepatch.models.classifier import Classifier, build
-from whitepatch.params import Train
+from whitepatch.optimizer import Adam
+from whitepatch.params import Precision, Runtime, Train
 from whitepatch.seeding import seed_for
+from whitepatch.steps import Step, forward, loss_of
 
 EVALUATION_BATCH = 100
 """Images at a time where no gradient is needed; moves no result, only memory."""
@@ -39,7 +40,7 @@ class Training:
     """
 
     network: Classifier
-    optimizer: torch.optim.Adam
+    optimizer: Adam
     history: list[Row]
     best: dict[str, Tensor]
 
@@ -47,8 +48,7 @@ class Training:
     def start(cls, variant: str, seed: int, device: torch.device) -> "Training":
         """Return a training before its first epoch."""
         network = build(variant, seed).to(device)
-        # every step sets the rate, so the optimizer has none of its own
-        return cls(network, torch.optim.Adam(network.parameters(), lr=0.0), [], {})
+        return cls(network, Adam(network.parameters()), [], {})
 
     def chosen_epoch(self, choose: str) -> int:
         """Return the epoch of the lowest loss on the split `choose`; of equals the first."""
@@ -61,6 +61,7 @@ def train(
     seed: int,
     splits: Splits,
     params: Train,
+    runtime: Runtime,
     *,
     after_epoch: Callable[[Training], None],
     after_batch: Callable[[int], None],
@@ -73,6 +74,7 @@ def train(
             training goes on exactly as if it had not stopped.
         splits: Images on the device.
         params: The protocol.
+        runtime: In which precision, and on a GPU whether as a CUDA graph.
         after_epoch: Called with the training after every epoch.
         after_batch: Called with the number of images after every step.
 
@@ -80,6 +82,7 @@ def train(
         UserError: The loss is no longer a finite number; names the first such step.
     """
     images = splits["train"]
+    step_once = Step(training.network, training.optimizer, images, params, runtime)
     steps_per_epoch = math.ceil(len(images) / params.batch_size)
     for epoch in range(len(training.history) + 1, params.epochs + 1):
         torch.manual_seed(seed_for("dropout", seed, epoch))
@@ -89,14 +92,10 @@ def train(
         losses = torch.zeros(steps_per_epoch, device=images.labels.device)
         for step, index in enumerate(_order(images, seed, epoch, params).split(params.batch_size)):
             rate = learning_rate((epoch - 1) * steps_per_epoch + step, steps_per_epoch, params)
-            batch, labels = images.batch(index)
-            logits = training.network(batch)
-            loss = loss_of(logits, labels, params)
-            _step(training.optimizer, loss, rate)
             # sums stay on the device: asking for a number would wait for it
-            losses[step] = loss.detach()
+            losses[step], correct = step_once(index, rate)
             loss_sum += losses[step] * len(index)
-            num_correct += (logits.detach() > 0).eq(labels > 0).sum()
+            num_correct += correct
             after_batch(len(index))
         row: Row = {"epoch": epoch, "learning_rate": rate}
         row["train_loss"] = loss_sum.item() / len(images)
@@ -104,7 +103,7 @@ def train(
         for name, held_out in splits.items():
             if name != "train":
                 row[f"{name}_loss"], row[f"{name}_accuracy"] = measure(
-                    training.network, held_out, params
+                    training.network, held_out, params, runtime.precision
                 )
         _refuse_what_is_not_finite(losses, row, seed, steps_per_epoch, params)
         training.history.append(row)
@@ -151,31 +150,19 @@ def learning_rate(step: int, steps_per_epoch: int, params: Train) -> float:
     )
 
 
-def loss_of(logits: Tensor, labels: Tensor, params: Train) -> Tensor:
-    """Return the binary cross-entropy, a scalar, mean over images, in nats.
-
-    `logits` is the exact one; `printed` is the article's, from probabilities with 1e-8 added
-    inside the logarithms, which cannot exceed 18.4 for one image.
-    """
-    if params.loss == "logits":
-        return F.binary_cross_entropy_with_logits(logits, labels)
-    probability = torch.sigmoid(logits)
-    return -torch.mean(
-        labels * torch.log(probability + 1e-8) + (1 - labels) * torch.log(1 - probability + 1e-8)
-    )
-
-
-def predict(network: Classifier, images: DeviceImages) -> Tensor:
+def predict(network: Classifier, images: DeviceImages, precision: Precision) -> Tensor:
     """Return the logits of all images, [N], in eval mode."""
     network.eval()
-    index = images.first(len(images))
+    batches = images.first(len(images)).split(EVALUATION_BATCH)
     with torch.inference_mode():
-        return torch.cat([network(images.batch(i)[0]) for i in index.split(EVALUATION_BATCH)])
+        return torch.cat([forward(network, images.batch(i)[0], precision) for i in batches])
 
 
-def measure(network: Classifier, images: DeviceImages, params: Train) -> tuple[float, float]:
+def measure(
+    network: Classifier, images: DeviceImages, params: Train, precision: Precision
+) -> tuple[float, float]:
     """Return loss (nats) and accuracy (0 to 1) over all images, in eval mode."""
-    logits = predict(network, images)
+    logits = predict(network, images, precision)
     accuracy = (logits > 0).eq(images.labels > 0).double().mean()
     return loss_of(logits, images.labels, params).item(), accuracy.item()
 
@@ -186,11 +173,3 @@ def _order(images: DeviceImages, seed: int, epoch: int, params: Train) -> Tensor
         generator = torch.Generator().manual_seed(seed_for("order", seed, epoch))
         order = torch.randperm(len(images), generator=generator)
     return order.to(images.labels.device)
-
-
-def _step(optimizer: torch.optim.Adam, loss: Tensor, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()

@@ -40,7 +40,7 @@ def main(name: str, variant: str) -> None:
         network = build(variant, seed).to(device)
         untrained = evaluation.map_scores(evaluation.maps_of(network, scored), truth)
         network.load_state_dict(load_file(paths.weights(name, variant, seed), str(device)))
-        logits = predict(network, images)
+        logits = predict(network, images, "fp32")
         maps = evaluation.maps_of(network, scored)
         scores = evaluation.map_scores(maps, truth)
         seeds[str(seed)] = {

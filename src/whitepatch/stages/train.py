@@ -12,7 +12,7 @@ from whitepatch.checkpoint import Checkpoint, hold, key
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.files import digest, replacing, write_json, write_text
-from whitepatch.params import Train
+from whitepatch.params import Runtime, Train
 from whitepatch.progress import Forecast
 from whitepatch.stages import run
 from whitepatch.training import Splits, Training, train
@@ -33,7 +33,7 @@ def main(name: str, variant: str) -> None:
         variant,
         environment,
         digest(paths.split(name)),
-        *(part.model_dump() for part in (experiment.patch, experiment.pixels)),
+        *(part.model_dump() for part in (everything.runtime, experiment.patch, experiment.pixels)),
         experiment.train.model_dump(exclude={"seeds"}),
     )
     checkpoints = {
@@ -41,7 +41,7 @@ def main(name: str, variant: str) -> None:
         for seed in experiment.train.seeds
     }
     with hold(paths.CHECKPOINTS / f"{name}-{variant}.lock"):
-        _train_all(variant, trainings, checkpoints, splits, experiment.train)
+        _train_all(variant, trainings, checkpoints, splits, experiment.train, everything.runtime)
         _write_weights(name, variant, trainings, experiment.train.choose, environment)
         write_text(paths.history(name, variant), _history(trainings))
         for checkpoint in checkpoints.values():
@@ -54,6 +54,7 @@ def _train_all(
     checkpoints: dict[int, Checkpoint],
     splits: Splits,
     protocol: Train,
+    where: Runtime,
 ) -> None:
     num_images = len(splits["train"])
     # without a gradient, an image that is held out costs about a third of one that is learned
@@ -74,6 +75,7 @@ def _train_all(
                 seed,
                 splits,
                 protocol,
+                where,
                 after_epoch=checkpoints[seed].save,
                 after_batch=forecast.update,
             )
