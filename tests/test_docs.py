@@ -1,3 +1,4 @@
+import contextlib
 import doctest
 import shutil
 
@@ -8,13 +9,12 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def read(root, tmp_path_factory):
-    """Run every line of docs/attention.md in a folder of its own; return folder and result."""
-    folder = tmp_path_factory.mktemp("docs")
-    shutil.copy(root / "docs/attention.md", folder)
-    tested = doctest.testfile(
-        str(folder / "attention.md"), module_relative=False, globs={"docs": folder}
-    )
-    return folder, tested
+    """Run every line of docs/attention.md in a folder of its own; return its docs and result."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "docs/figures").mkdir(parents=True)
+    page = shutil.copy(root / "docs/attention.md", folder / "docs")
+    with contextlib.chdir(folder):
+        return folder / "docs", doctest.testfile(str(page), module_relative=False)
 
 
 def test_every_line_of_the_page_on_attention_is_true(read):
