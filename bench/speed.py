@@ -24,6 +24,9 @@ STARTED = time.perf_counter()
 """As early as this program can know."""
 
 BATCH, NUM_TRAIN, NUM_TEST = 100, 400, 200
+WARM_UP = 2
+"""Batches between the first step and the clock: memory that is kept is fetched once, early."""
+
 PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
 """The article's networks; ours have more."""
 
@@ -120,7 +123,8 @@ def table(results: dict[str, Any]) -> str:
         f"{machine['threads']} threads, torch {machine['torch']}, Python {machine['python']}, "
         f"{machine['system']}; matrix-product peak {machine['matmul_flops'] / 1e9:.0f} GFLOP/s in "
         f"float32. An epoch is {images['train']} training and {images['test']} test images in "
-        f"batches of {images['batch']}, data included. Medians of {results['rounds']} rounds, in "
+        f"batches of {images['batch']}, data included, behind {WARM_UP + 1} batches that are not "
+        f"timed (start-up ends with the first). Medians of {results['rounds']} rounds, in "
         "each of which everything was measured once, every time in a process of its own. Written "
         "by `make bench`.\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
     )
@@ -173,6 +177,7 @@ def _article(variant: str, device: str, threads: int) -> dict[str, float]:
         return time.perf_counter() - started
 
     start_up = time.perf_counter() - STARTED + run(range(BATCH), training=True)
+    run(range(WARM_UP * BATCH), training=True)
     learned = run(range(NUM_TRAIN), training=True)
     tested = run(range(NUM_TRAIN, NUM_TRAIN + NUM_TEST), training=False)
     return _result(start_up, learned, tested)
@@ -190,7 +195,8 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
     from whitepatch.params import Rows, Runtime
     from whitepatch.training import Training, measure, train
 
-    where = runtime.prepare(Runtime(device=device, threads=threads))  # type: ignore[arg-type]
+    prepared = Runtime(device=device, threads=threads, precision="fp32", cuda_graph=False)  # type: ignore[arg-type]
+    where = runtime.prepare(prepared)
     experiment = params.load().experiment("article")
     protocol = experiment.train.model_copy(update={"epochs": 1})
     generator = np.random.default_rng(0)
@@ -212,14 +218,16 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
         training = Training.start(variant, 0, where)
         some = {"train": splits["train"].part(0, number), "test": splits["test"].part(0, 1)}
         started = settled()
-        train(training, 0, some, protocol, after_epoch=lambda _: None, after_batch=lambda _: None)
+        nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
+        train(training, 0, some, protocol, prepared, **nothing)
         return settled() - started
 
     start_up = settled() - STARTED + learn(BATCH)
+    learn(WARM_UP * BATCH)
     learned = learn(NUM_TRAIN)
     network = Training.start(variant, 0, where).network
     started = settled()
-    measure(network, splits["test"], protocol)
+    measure(network, splits["test"], protocol, prepared.precision)
     tested = settled() - started
     return _result(start_up, learned, tested) | {"flop_per_image": _flop(network, splits["train"])}
 
@@ -252,7 +260,8 @@ def _machine(device: str, threads: int) -> dict[str, Any]:
     from whitepatch import runtime
     from whitepatch.params import Runtime
 
-    where = runtime.prepare(Runtime(device=device, threads=threads))  # type: ignore[arg-type]
+    prepared = Runtime(device=device, threads=threads, precision="fp32", cuda_graph=False)  # type: ignore[arg-type]
+    where = runtime.prepare(prepared)
     size = 2048
     a, b = torch.randn(2, size, size, device=where)
     seconds = []

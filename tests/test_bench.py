@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import full
 import pytest
 import speed
 
@@ -55,3 +56,35 @@ def test_a_measurement_is_a_process_of_its_own(root, thing):
     if thing.startswith("ours"):
         # convolutions: 191.7 MFLOP forward, 531 in all, for the weights and what they need
         assert found["flop_per_image"] == pytest.approx(531e6, rel=0.01)
+
+
+def test_the_whole_training_has_the_articles_parameters(everything):
+    article = everything.experiment("article")
+    assert (
+        article.patch,
+        article.pixels,
+        article.train,
+    ) == (full.PATCH, full.PIXELS, full.PROTOCOL)
+
+
+def test_the_whole_training_runs_where_little_is_installed(root, tmp_path):
+    """In miniature; with nothing but torch, numpy, pydantic and safetensors."""
+    program = f"""
+import sys
+for name in ("dvc", "mlflow", "ruamel", "tqdm", "typer", "yaml", "torchvision", "matplotlib"):
+    sys.modules[name] = None
+sys.path[:0] = [{str(root / "bench")!r}]
+sys.argv[1:] = "--device cpu --threads 1 --epochs 2 --images 6 2 --batch 3".split()
+import full
+full.PRINTED = ("cnn", "mha_linear")
+full.main()
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, check=True
+    )
+    found = json.loads((tmp_path / "reports/bench/full-cpu-fp32.json").read_text())
+    assert found["measured"].keys() == {"cnn", "mha_linear"}
+    for one in found["measured"].values():
+        assert one["same_bytes_twice"]
+        assert len(one["seconds"]) == 1
+        assert one["seconds"][0] > 0
