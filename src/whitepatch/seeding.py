@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-Purpose = Literal["crops", "plan", "weights", "order", "dropout", "bootstrap"]
+Purpose = Literal[
+    "crops", "plan", "weights", "order", "dropout", "bootstrap", "sign flips", "probe"
+]
 
 
 def seed_for(purpose: Purpose, *name: int | str) -> int:

@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from whitepatch.statistics import difference, holm, interval
+
+SEEDS = np.array([0.31, 0.28, 0.35, 0.33, 0.29, 0.40, 0.27, 0.36, 0.30, 0.34])
+values = arrays(float, 8, elements=st.floats(-10, 10).map(lambda x: round(x, 3)))
+
+
+def test_an_interval_holds_the_mean_and_is_near_the_t_interval_of_well_behaved_seeds():
+    found = interval(SEEDS, "a test")
+    assert found.mean == pytest.approx(SEEDS.mean())
+    low, high = stats.t.interval(0.95, 9, SEEDS.mean(), stats.sem(SEEDS))
+    assert found.low == pytest.approx(low, abs=0.01)
+    assert found.high == pytest.approx(high, abs=0.01)
+    assert found.num_seeds == 10
+
+
+def test_an_interval_is_the_same_every_time_and_named_by_its_purpose():
+    assert interval(SEEDS, "one") == interval(SEEDS, "one")
+    assert interval(SEEDS, "one") != interval(SEEDS, "other")
+
+
+def test_equal_seeds_have_an_interval_of_no_width_and_one_seed_has_none():
+    assert (interval([2.0] * 3, "x").low, interval([2.0] * 3, "x").high) == (2, 2)
+    single = interval([2.0], "x")
+    assert single.mean == 2
+    assert math.isnan(single.low)
+    assert not single.above(0), "it proves nothing"
+    assert not single.below(9)
+
+
+def test_sign_flips_by_hand():
+    # all 2^3 flips of (1, 2, 4): sums 7, 5, 3, 1 and their negatives; two are as far as 7
+    found = difference([2.0, 4.0, 8.0], [1.0, 2.0, 4.0], "x")
+    assert found.p_value == pytest.approx(2 / 8)
+    assert found.smallest_p == 2 / 8
+    # of (1, 2, -4), sum -1, none of the eight is nearer to zero
+    assert difference([1.0, 2.0, 0.0], [0.0, 0.0, 4.0], "x").p_value == pytest.approx(1)
+
+
+def test_the_probability_counts_every_pair_and_half_of_ties():
+    found = difference([1.0, 3.0], [1.0, 2.0], "x")
+    # 1 against 1 and 2: half a win; 3: two wins
+    assert found.probability == pytest.approx(2.5 / 4)
+
+
+def test_the_detectable_difference_is_found_in_eight_of_ten_experiments():
+    generator = np.random.default_rng(1)
+    one, other = generator.normal(size=(2, 10))
+    effect = difference(one, other, "x").detectable
+    spread = (one - other).std(ddof=1)
+    samples = generator.normal(effect, spread, size=(4000, 10))
+    found = stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("num_seeds", range(2, 13))
+def test_fewer_seeds_detect_less(num_seeds):
+    found = difference(np.arange(num_seeds) % 2 * 1.0, np.zeros(num_seeds), "x")
+    assert found.detectable > 0
+    assert math.isfinite(found.detectable)
+
+
+def test_one_seed_decides_nothing():
+    found = difference([3.0], [1.0], "x")
+    assert found.interval.mean == 2
+    assert found.p_value == found.smallest_p == 1
+    assert math.isnan(found.detectable)
+
+
+def test_equal_variants_differ_by_nothing():
+    found = difference(SEEDS, SEEDS, "x")
+    assert (found.interval.mean, found.p_value, found.detectable) == (0, 1, 0)
+    assert found.probability == pytest.approx(0.5)
+
+
+@given(values, values)
+def test_turning_a_difference_turns_its_sign(one, other):
+    there, back = difference(one, other, "x"), difference(other, one, "x")
+    assert there.interval.mean == pytest.approx(-back.interval.mean)
+    assert there.p_value == pytest.approx(back.p_value)
+    assert there.probability == pytest.approx(1 - back.probability)
+    assert there.detectable == pytest.approx(back.detectable)
+    assert there.smallest_p <= there.p_value + 1e-12
+
+
+def test_holm_by_hand():
+    # sorted .01 .02 .03 .04: times 4, 3, 2, 1; never smaller than the one before
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]) == []
