@@ -9,12 +9,8 @@ from whitepatch.evaluation import (
     Truth,
     brightest_box_auc,
     classification,
-    control_maps,
     map_scores,
-    maps_of,
-    means,
 )
-from whitepatch.models.classifier import build
 from whitepatch.params import Patch, Pixels
 
 
@@ -37,34 +33,6 @@ def test_classification_by_hand():
     assert found["accuracy"] == 0.75
     losses = np.log1p(np.exp([-2.0, -1.0, -0.5, 0.5]))
     assert found["loss"] == pytest.approx(losses.mean())
-
-
-def test_maps_are_named_and_belong_to_their_images(images):
-    network = build("mha_conv1d", 0)
-    maps = maps_of(network, images.part(0, 4))
-    heads = [f"attention head {head}" for head in (1, 2, 3, 4)]
-    channels = [f"{side} {channel}" for channel in (1, 2, 3) for side in ("output", "input")]
-    assert list(maps) == ["evidence", *heads, "attention mean", *channels]
-    assert all(values.shape == (4, 24, 24) for values in maps.values())
-    mean = np.mean([maps[head] for head in heads], axis=0)
-    np.testing.assert_allclose(maps["attention mean"], mean, rtol=1e-5)
-    with torch.inference_mode():
-        look = network.look(images.batch(torch.tensor([2]))[0])
-    np.testing.assert_allclose(maps["output 3"][2], look.after[0, 2], atol=1e-5)
-    np.testing.assert_allclose(maps["input 1"][2], look.before[0, 0], atol=1e-5)
-
-
-def test_controls_reach_chance_and_ceiling(images):
-    truth = Truth.of(images)
-    assert truth.patched.tolist() == [True, False, True, False, True]
-    scores = means(map_scores(control_maps(images, truth), truth))
-    area = 256 / 9216
-    uniform = {"auc": 0.5, "pointing": area, "mass": area, "rank": area}
-    assert scores["uniform"] == pytest.approx(uniform)
-    assert scores["perfect"]["pointing"] == 1
-    assert 0.85 < scores["perfect"]["mass"] <= 1
-    assert scores["brightness"]["auc"] > 0.99, "a white patch on dark noise"
-    assert scores["edges"]["pointing"] < 1
 
 
 def test_only_patched_images_are_scored(images):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
 from whitepatch.localization import SCORES, coverage, score
 
@@ -34,6 +35,7 @@ def by_pixels(values, mask):
     share = (number - sure.sum()) / equal.sum()
     return {
         "auc": auc,
+        "ap": average_precision_score(mask.ravel(), values.ravel()),
         "pointing": mask[highest].mean(),
         "mass": positive[mask].sum() / positive.sum(),
         "rank": (mask[sure].sum() + share * mask[equal].sum()) / number,
@@ -71,14 +73,16 @@ def test_a_map_equal_to_the_mask_scores_one_at_pixel_size():
 
 def test_its_inverse_avoids_the_patch():
     found = score(1 - pixels(13, 50)[None].astype(float), at(13, 50, 96))
-    assert all(found[name][0] == 0 for name in SCORES)
+    assert all(found[name][0] == 0 for name in SCORES if name != "ap")
+    # the patch comes last: its pixels are found when all others are
+    assert found["ap"][0] == pytest.approx(AREA)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -3.0])
 def test_a_uniform_map_scores_chance(level):
     found = score(np.full((1, 24, 24), level), at(13, 50))
     assert found["auc"][0] == 0.5
-    for name in ("pointing", "mass", "rank"):
+    for name in ("ap", "pointing", "mass", "rank"):
         assert found[name][0] == pytest.approx(AREA, abs=1e-12)
 
 

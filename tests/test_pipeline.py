@@ -113,7 +113,7 @@ def miniature(root, tmp_path_factory):
     demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
     demo["split"]["test"]["stop"] = 16
     demo["train"] |= {"epochs": 2}
-    demo["score"] = {"first": 1, "images": 6, "panel": 3}
+    demo["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
     copy(root, folder, params)
     status, said = run(folder, "dvc", "repro", "publish@demo")
     assert status == 0, said

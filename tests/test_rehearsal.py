@@ -56,7 +56,7 @@ def rehearsed(root, content, tmp_path_factory):
         }
         for experiment in params["experiments"].values():
             experiment["train"] |= {"seeds": SEEDS, "epochs": 2}
-            experiment["score"] = {"first": 0, "images": 20, "panel": 6}
+            experiment["score"] = {"first": 0, "images": 20, "panel": 6} | {"movers": 2, "grid": 2}
             experiment["split"]["train"]["stop"] = 200
         article, corrected = (params["experiments"][x]["split"] for x in ("article", "corrected"))
         article["test"] = {"file": "train", "start": 200, "stop": 300}

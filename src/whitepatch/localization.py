@@ -1,4 +1,4 @@
-"""Does a map point at the patch? Four scores with exact rules for ties.
+"""Does a map point at the patch? Five scores with exact rules for ties.
 
 A map of [H, W] cells is a picture of 96x96 pixels in which every pixel carries its cell's value
 (nearest upsampling), so the truth of a cell is a number: the share of its pixels that the patch
@@ -6,7 +6,8 @@ covers. Scores are computed from cells and shares, which gives the pixels' score
 
 Sources: pointing game: Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV
 2016, https://arxiv.org/abs/1608.00507, with tolerance 0; relevance mass and rank: Arras, Osman and
-Samek, "CLEVR-XAI", 2022, https://arxiv.org/abs/2003.07258.
+Samek, "CLEVR-XAI", 2022, https://arxiv.org/abs/2003.07258; average precision: the area under the
+precision-recall curve, as in information retrieval.
 """
 
 __all__ = ["SCORES", "coverage", "score"]
@@ -18,8 +19,8 @@ from whitepatch.data.binary import SIDE
 
 Floats = NDArray[np.float64]
 
-SCORES = ("auc", "pointing", "mass", "rank")
-"""ROC-AUC, pointing game, relevance mass, relevance rank; each 0 to 1."""
+SCORES = ("auc", "ap", "pointing", "mass", "rank")
+"""ROC-AUC, average precision, pointing game, relevance mass, relevance rank; each 0 to 1."""
 
 
 def coverage(tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int, cells: int) -> Floats:
@@ -50,6 +51,8 @@ def score(maps: NDArray[np.floating], shares: Floats) -> dict[str, Floats]:
       counting half. Uses the signed map: below 0.5 it avoids the patch.
     - `pointing`: probability that the highest pixel lies in the patch, a random one of equals.
       Uses the signed map.
+    - `ap`: share of patch among the pixels with at least a pixel's value, averaged over the pixels
+      of the patch. Uses the signed map; chance is the patch's share of the picture.
     - `mass`: share of the map's positive sum that lies in the patch.
     - `rank`: share of the patch's area found among as many of the highest positive pixels,
       a random choice of equals.
@@ -75,6 +78,7 @@ def score(maps: NDArray[np.floating], shares: Floats) -> dict[str, Floats]:
     positive[positive.max(axis=1) == 0] = 1
     return {
         "auc": _auc(values, inside),
+        "ap": _average_precision(values, inside),
         "pointing": _pointing(values, inside),
         "mass": (positive * inside).sum(axis=1) / positive.sum(axis=1),
         "rank": _rank(positive, inside),
@@ -94,6 +98,13 @@ def _auc(values: Floats, inside: Floats) -> Floats:
     not_higher = np.take_along_axis(outside, last + 1, axis=1)
     wins = (inside * (lower + not_higher) / 2).sum(axis=1)
     return wins / (inside.sum(axis=1) * outside[:, -1])
+
+
+def _average_precision(values: Floats, inside: Floats) -> Floats:
+    _, last, order = _ties(-values)
+    ordered = np.take_along_axis(inside, order, axis=1)
+    found = np.take_along_axis(_cumulative(ordered), last + 1, axis=1)
+    return (ordered * found / (last + 1)).sum(axis=1) / inside.sum(axis=1)
 
 
 def _rank(values: Floats, inside: Floats) -> Floats:

@@ -244,6 +244,8 @@ class Score(Strict):
     first: Index
     images: Count
     panel: Count
+    movers: Count
+    grid: Annotated[int, Field(ge=2, le=81)]
 
     @model_validator(mode="after")
     def _panel_is_kept(self) -> "Score":

@@ -14,13 +14,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from whitepatch import evaluation, paths, training
+from whitepatch import paths, training
 from whitepatch.data.binary import SIDE
 from whitepatch.data.images import DeviceImages
 from whitepatch.data.manifest import Part
 from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError
-from whitepatch.evaluation import Maps
+from whitepatch.maps import Maps, maps_of
 from whitepatch.models.classifier import Classifier, build
 from whitepatch.params import Experiment
 
@@ -31,7 +31,7 @@ class Prediction:
 
     Attributes:
         probabilities: [N], of a white patch.
-        maps: [N, H, W] by name, as `evaluation.maps_of` gives them.
+        maps: [N, H, W] by name, as `maps.maps_of` gives them.
         pictures: [N, 3, 96, 96], 0 to 1, as the network saw them.
     """
 
@@ -109,6 +109,6 @@ def predict(network: Classifier, images: DeviceImages) -> Prediction:
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return Prediction(
         torch.sigmoid(logits.double()).numpy(),
-        evaluation.maps_of(network, images),
+        maps_of(network, images),
         (shown.double() / 255).numpy(),
     )

@@ -1,4 +1,4 @@
-"""Evaluate a trained variant: its errors, its maps, and how well they point at the patch."""
+"""Evaluate a trained variant: its errors, its maps, and what they do when something is changed."""
 
 import csv
 import json
@@ -15,8 +15,10 @@ from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.evaluation import Truth
 from whitepatch.files import replacing, write_json
+from whitepatch.maps import controls, maps_of
 from whitepatch.models.classifier import build, title
 from whitepatch.params import protocol
+from whitepatch.probes import probe
 from whitepatch.stages import run
 from whitepatch.training import predict
 
@@ -38,20 +40,25 @@ def main(name: str, variant: str) -> None:
     arrays: list[dict[str, NDArray[Any]]] = []
     for seed in experiment.train.seeds:
         network = build(variant, seed).to(device)
-        untrained = evaluation.map_scores(evaluation.maps_of(network, scored), truth)
+        untrained = evaluation.map_scores(maps_of(network, scored), truth)
         network.load_state_dict(load_file(paths.weights(name, variant, seed), str(device)))
         logits = predict(network, images, "fp32")
-        maps = evaluation.maps_of(network, scored)
+        maps = maps_of(network, scored)
         scores = evaluation.map_scores(maps, truth)
+        # the next seed's weights have nothing to do with this one's
+        fresh = build(variant, seed + 1).to(device)
+        probed = probe(network, fresh, scored, experiment.score)
         seeds[str(seed)] = {
             **smallest[seed],
             "chosen_epoch": record["chosen_epoch"][str(seed)],
             "test": evaluation.classification(logits, images.labels),
             "maps": evaluation.means(scores),
             "untrained_maps": evaluation.means(untrained),
+            "probes": probed.numbers,
         }
         arrays.append(
             {"logits": logits.cpu().numpy()}
+            | {f"probe/{key}": values for key, values in probed.arrays.items()}
             | {f"map/{key}": values for key, values in maps.items()}
             | {
                 f"score/{key}/{kind}": values
@@ -60,7 +67,7 @@ def main(name: str, variant: str) -> None:
             }
         )
 
-    controls = evaluation.map_scores(evaluation.control_maps(scored, truth), truth)
+    control = evaluation.map_scores(controls(scored), truth)
     num_parameters = sum(weight.numel() for weight in network.parameters())
     write_json(
         paths.metrics(name, variant),
@@ -77,7 +84,7 @@ def main(name: str, variant: str) -> None:
             "num_scored_images": int(truth.patched.sum()),
             "seeds": seeds,
             "controls": {
-                "maps": evaluation.means(controls),
+                "maps": evaluation.means(control),
                 "brightest_box_auc": evaluation.brightest_box_auc(images),
             },
         },

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+from helpers.pictures import images_of
+
+from whitepatch.evaluation import Truth, map_scores, means
+from whitepatch.localization import coverage
+from whitepatch.maps import controls, maps_of, strip_map
+from whitepatch.models.classifier import build
+
+FEATURES = [f"{side} {channel}" for channel in (1, 2, 3) for side in ("output", "input")]
+HEADS = [f"attention head {head}" for head in (1, 2, 3, 4)]
+NAMES = {
+    "cnn": [],
+    "cbam": [],
+    "cbam_spatial": ["attention gate"],
+    "mha_linear": ["strips"],
+    "mha_linear_tokens": [*HEADS, "attention mean", "from patch", "to patch"],
+    "mha_conv1d": [*HEADS, "attention mean", "from patch", "to patch"],
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return images_of(4, 3)
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_maps_are_named_and_belong_to_their_images(images, variant):
+    network = build(variant, 0)
+    maps = maps_of(network, images)
+    assert list(maps) == ["evidence", *NAMES[variant], *FEATURES]
+    assert all(values.shape == (4, 24, 24) for values in maps.values())
+    with torch.inference_mode():
+        look = network.look(images.batch(torch.tensor([2]))[0])
+    np.testing.assert_allclose(maps["evidence"][2], look.evidence[0], atol=1e-5)
+    np.testing.assert_allclose(maps["output 3"][2], look.after[0, 2], atol=1e-5)
+    np.testing.assert_allclose(maps["input 1"][2], look.before[0, 0], atol=1e-5)
+
+
+def test_attention_from_and_to_the_patch_by_loops(images):
+    network = build("mha_conv1d", 0).eval()
+    maps = maps_of(network, images)
+    with torch.inference_mode():
+        features = network.backbone(images.batch(images.first(4))[0])
+        weights = network.attention.weights(features).double().numpy()
+    shares = coverage(images.tops.numpy(), images.lefts.numpy(), 16, 24)
+    for image in (1, 3):  # the patched ones
+        cells = [(i, share) for i, share in enumerate(shares[image].ravel()) if share]
+        area = sum(share for _, share in cells)
+        leaving = sum(weights[image, :, i].mean(0) * share for i, share in cells) / area
+        arriving = sum(weights[image, :, :, i].mean(0) * share for i, share in cells)
+        np.testing.assert_allclose(maps["from patch"][image].ravel(), leaving, rtol=1e-4)
+        np.testing.assert_allclose(maps["to patch"][image].ravel(), arriving, rtol=1e-4)
+        received = maps["attention mean"][image].ravel()
+        np.testing.assert_allclose(received, weights[image].mean((0, 1)), rtol=1e-4)
+    for image in (0, 2):
+        assert not maps["from patch"][image].any()
+        assert not maps["to patch"][image].any()
+    # a query's weights sum to one, so what the patch hands out does too
+    assert maps["from patch"][1].sum() == pytest.approx(1, rel=1e-4)
+
+
+def test_strips_by_hand():
+    # 16 cells, 4 channels: 16 strips of 4 cells; strip t lies in channel t // 4, at place t % 4
+    weights = torch.zeros(1, 2, 16, 16)
+    weights[0, :, :, 5] = 1  # all look at channel 1, place 1: cells 4 to 7
+    found = strip_map(weights, channels=4)
+    assert found.shape == (1, 4, 4)
+    assert found[0].tolist() == [[0] * 4, [0.25] * 4, [0] * 4, [0] * 4]
+
+
+def test_controls_reach_chance_and_ceiling(images):
+    truth = Truth.of(images)
+    assert truth.patched.tolist() == [False, True, False, True]
+    maps = controls(images)
+    scores = means(map_scores(maps, truth))
+    area = 256 / 9216
+    uniform = {"auc": 0.5, "ap": area, "pointing": area, "mass": area, "rank": area}
+    assert scores["uniform"] == pytest.approx(uniform)
+    assert scores["perfect"]["pointing"] == 1
+    assert 0.8 < scores["perfect"]["mass"] <= 1
+    assert scores["brightness"]["auc"] > 0.99, "a white patch on dark noise"
+    assert scores["edges"]["pointing"] < 1
+    assert not maps["perfect"][0].any()
+
+
+def test_the_blob_is_highest_in_the_middle_and_half_as_high_a_quarter_away(images):
+    blob = controls(images)["blob"][0]
+    assert (blob == blob[::-1]).all()
+    assert (blob == blob.T).all()
+    assert blob.max() == blob[11, 11]
+    assert blob[11, 5] / blob[11, 11] == pytest.approx(0.5 ** ((6.5**2 - 0.5**2) / 36))
