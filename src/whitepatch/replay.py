@@ -97,7 +97,7 @@ def _seed(
         place = saved["seeds"].tolist().index(seed)
         panel = Panel.of(saved, experiment)
         titles = {variant: metrics["title"]}
-        figure = attention_panel(panel, {variant: saved}, columns, titles, place)
+        figure = attention_panel(panel, {variant: saved}, columns, titles, place, range(len(panel)))
         style.save(figure, folder / "maps.png")
 
     return Run(
@@ -132,7 +132,10 @@ def _final(numbers: Mapping[str, Any]) -> dict[str, float]:
 
 def _summary(name: str, params: Params) -> Run:
     folder = paths.report(name)
-    pages = [folder / "report.html", folder / "comparison.csv", paths.contact_sheet(name)]
+    pages = [
+        *(folder / name for name in ("report.html", "comparison.csv", "claims.json")),
+        paths.contact_sheet(name),
+    ]
     figures = sorted((folder / "figures").iterdir())
     comparison = pd.read_csv(folder / "comparison.csv")
 

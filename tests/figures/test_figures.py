@@ -59,7 +59,7 @@ def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everythi
     names = ["evidence", "attention head 1", "attention mean"]
     columns = [("a", name, name) for name in names]
     panel = Panel.of(saved, everything.experiment("demo"))
-    figure = attention_panel(panel, {"a": saved}, columns, {"a": "A"}, place=0)
+    figure = attention_panel(panel, {"a": saved}, columns, {"a": "A"}, place=0, rows=[0, 1])
     assert len(figure.axes) == 2 * 3
     outlined = [axes for axes in figure.axes if axes.patches]
     assert len(outlined) == 3, "the first row, and only it, has a patch"

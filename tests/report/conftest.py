@@ -23,6 +23,20 @@ def numbers(seed, variant):
         "test": {"accuracy": float(generator.random()), "auc": 0.5, "loss": 1.5},
         "maps": scored(),
         "untrained_maps": scored(),
+        "probes": {
+            "occlusion": {
+                name: float(generator.normal()) for name in ("hidden", "elsewhere", "removed")
+            },
+            "moved": {"found": float(generator.random()), "found_at_worst_place": 0.25},
+            "distractor": {
+                name: {"fooled": 0.125, "logit_rise": -1.5, "maps": scored()}
+                for name in ("black", "grey")
+            },
+            "randomised": {
+                step: {"evidence": {"correlation": float(generator.random()), "auc": 0.5}}
+                for step in ("head", "conv 1")
+            },
+        },
     }
 
 
@@ -41,7 +55,7 @@ def results(everything):
             "controls": {
                 "maps": {
                     name: dict.fromkeys(SCORES, 0.5)
-                    for name in ("brightness", "edges", "uniform", "perfect")
+                    for name in ("brightness", "edges", "blob", "uniform", "perfect")
                 },
                 "brightest_box_auc": 0.875,
             },

@@ -1,17 +1,36 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from whitepatch.claims import Measured, decide, pairs
 from whitepatch.report import page
+from whitepatch.report.content import content
 from whitepatch.report.tables import (
     comparison,
     feature_table,
     looking_maps,
     map_table,
+    probe_tables,
     published_table,
+    score_table,
     seed_table,
 )
+from whitepatch.report.verdicts import Verdicts, as_json, judge, measured
+from whitepatch.stages.report import FIGURES
+from whitepatch.statistics import Interval
+
+HISTORIES = {
+    variant: pd.DataFrame(
+        {
+            "seed": [0] * 4 + [1] * 4,
+            "epoch": [1, 2, 3, 4] * 2,
+            "test_loss": [0.8, 0.2, 0.3, 0.5, 0.4, 0.1, 0.1, 0.1],
+        }
+    )
+    for variant in ("aa", "b")
+}
 
 
 def test_seed_table_has_a_row_for_each_variant_and_seed(results):
@@ -40,7 +59,7 @@ def test_map_table_keeps_trained_and_untrained_apart(results):
     gate = results.metrics["b"]["seeds"]["1"]["untrained_maps"]["attention gate"]
     row = chosen[~chosen["trained"] & (chosen["seed"] == "1")].iloc[0]
     assert row["mass"] == gate["mass"]
-    assert (table["variant"] == "control").sum() == 4
+    assert (table["variant"] == "control").sum() == 5
 
 
 def test_published_numbers_stand_beside_ours_by_hand(results):
@@ -77,26 +96,26 @@ def test_spread():
 
 @pytest.fixture
 def pages(results):
-    names = ["errors", "learning_curves", "attention", "localization", "article", "contact_sheet"]
+    names = [*FIGURES, "contact_sheet"]
     figures = {
         name: page.Figure(f"figures/{name}.png", b"PNG", f"{name} drawn", "report@demo")
         for name in names
     }
 
-    def render():
-        content = page.content(results, figures)
-        return page.render("report.html", content), page.render("report.md", content)
+    def render(verdicts=None):
+        filled = content(results, verdicts or judge(results, HISTORIES), figures)
+        return page.render("report.html", filled), page.render("report.md", filled)
 
     return render
 
 
 def test_the_page_needs_no_other_file_and_escapes_what_it_is_given(pages):
     html, markdown = pages()
-    assert html.count("data:image/png;base64,UE5H") == 6
+    assert html.count("data:image/png;base64,UE5H") == 11
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
-    assert markdown.count("](figures/") == 6
+    assert markdown.count("](figures/") == 11
 
 
 @pytest.mark.parametrize(
@@ -119,3 +138,101 @@ def test_a_number_that_changes_is_seen_on_both_pages(results, pages, path, befor
     html, markdown = pages()
     assert f"<td>{after}</td>" in html
     assert f"| {after} |" in markdown
+
+
+def test_what_decides_by_hand(results):
+    for seed, auc in (("0", 0.9), ("1", 0.3)):
+        results.metrics["b"]["seeds"][seed]["maps"]["output 1"]["auc"] = auc
+    found = measured(results, HISTORIES)
+    np.testing.assert_allclose(found.excess["b"], [0.5 / 0.2 - 1, 0])
+    np.testing.assert_allclose(found.unrest["b"], [0.1, 0])
+    np.testing.assert_allclose(found.output["b"], [0.8, 0.4])
+    losses = [results.metrics["b"]["seeds"][seed]["min_test_loss"] for seed in ("0", "1")]
+    assert found.error["b"].tolist() == losses
+
+
+def test_seeds_are_paired_whatever_their_order(results):
+    seeds = results.metrics["aa"]["seeds"]
+    results.metrics["aa"]["seeds"] = dict(reversed(seeds.items()))
+    found = measured(results, HISTORIES)
+    assert found.error["aa"].tolist() == [seeds[seed]["min_test_loss"] for seed in ("0", "1")]
+
+
+@pytest.fixture
+def verdicts():
+    generator = np.random.default_rng(3)
+    names = ("cnn", "mha_linear", "mha_conv1d", "cbam")
+
+    def some(cnn):
+        noise = {name: generator.normal(1, 0.01, 10) for name in names}
+        return noise | {"cnn": noise["cnn"] + cnn}
+
+    numbers = Measured(some(3.0), *(some(0.0) for _ in range(5)))
+    compared = pairs(numbers.error)
+    return Verdicts(decide(numbers, compared), compared)
+
+
+def test_the_answer_counts_the_verdicts_and_names_what_differs(results, pages, verdicts):
+    for claim in verdicts.claims:
+        assert claim.verdict in ("confirmed", "refuted", "not decidable")
+    titles = {"cnn": "CNN", "mha_linear": "L", "mha_conv1d": "C", "cbam": "B"}
+    for name, title in titles.items():
+        results.metrics[name] = results.metrics["b"] | {"title": title}
+    _, markdown = pages(verdicts)
+    refuted = [str(it.number) for it in verdicts.claims if it.verdict == "refuted"]
+    assert f"({', '.join(refuted)})" in markdown
+    for lower in "LCB":
+        assert f"{lower} has a lower smallest test loss than CNN" in markdown
+    assert markdown.count("a lower smallest test loss than") == 3
+    assert "improves on the plain CNN. | confirmed | error: CNN − L | +3" in markdown
+
+
+def test_claims_are_json_with_their_numbers(verdicts):
+    found = as_json(verdicts)
+    assert [claim["id"] for claim in found["claims"]] == list(range(1, 9))
+    first = found["claims"][0]["numbers"]["error: cnn - mha_linear"]
+    assert first["mean"] == pytest.approx(3, abs=0.1)
+    assert first["num_seeds"] == 10
+    assert first["p_value"] == pytest.approx(2 / 1024)
+    assert {"low", "high", "smallest_p", "probability", "detectable"} < first.keys()
+    assert len(found["pairs"]) == 6
+    assert found["pairs"][0]["significantly_lower"] == "mha_linear"
+
+
+def test_without_the_articles_variants_there_are_no_claims(results, pages):
+    assert judge(results, HISTORIES).claims == []
+    assert not any("The article's claims" in text for text in pages())
+
+
+def test_scores_are_tidy(results):
+    table = score_table(results)
+    assert list(table) == ["experiment", "variant", "map", "trained", "seed", "score", "value"]
+    assert not table.duplicated(["variant", "map", "trained", "seed", "score"]).any()
+    one = table[
+        (table["variant"] == "b")
+        & (table["map"] == "attention gate")
+        & (table["seed"] == "1")
+        & table["trained"]
+        & (table["score"] == "mass")
+    ]
+    assert (
+        one["value"].item() == results.metrics["b"]["seeds"]["1"]["maps"]["attention gate"]["mass"]
+    )
+
+
+def test_probes_become_tables(results):
+    tables = probe_tables(results)
+    seed = results.metrics["b"]["seeds"]["1"]["probes"]
+    row = tables["occlusion"].iloc[3]
+    assert (row["variant"], row["seed"]) == ("b", 1)
+    assert row["hidden"] == seed["occlusion"]["hidden"]
+    some = tables["distractor"]
+    some = some[(some["variant"] == "b") & (some["seed"] == 1) & (some["map"] == "attention")]
+    assert some["planted"].tolist() == ["white, the real one", "black", "grey"]
+    assert some["auc"].tolist()[1] == seed["distractor"]["black"]["maps"]["attention gate"]["auc"]
+    assert len(tables["randomised"]) == 2 * 2 * 2
+
+
+def test_ranged():
+    assert page.ranged(Interval(0.5, -0.25, 1.0, 4), 2) == "+0.50 [-0.25, +1.00]"
+    assert page.ranged(Interval(0.5, float("nan"), float("nan"), 1), 1) == "+0.5"

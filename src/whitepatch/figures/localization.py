@@ -11,10 +11,11 @@ from whitepatch.figures import style
 
 NAMES = {
     "auc": "pixel AUC",
+    "ap": "average precision",
     "pointing": "pointing",
     "mass": "mass",
-    "rank": "rank",
 }
+"""The scores that are drawn; rank stands in the table."""
 
 
 def localization(
@@ -31,7 +32,7 @@ def localization(
     """
     palette = style.colours(list(titles))
     lines = [("uniform", ":", "chance"), ("perfect", "--", "ceiling of a 24×24 map")]
-    controls = ["brightness", "edges"]
+    controls = ["brightness", "edges", "blob"]
     shown = [column for column in columns if " head " not in column[1]]
     rows = [*shown, *(("control", name, f"control: {name}") for name in controls)]
     figure = style.new(12, 1.2 + 0.36 * len(rows))
@@ -55,9 +56,10 @@ def localization(
                     alpha=0.7 if trained else 0.5,
                     markersize=6,
                 )
-        axes.set(xlabel=f"{name} (higher is better)", xlim=(-0.04, 1.04))
+        axes.set(title=name, xlim=(-0.04, 1.04))
     grid[0].set_yticks(range(len(rows)), [label for *_, label in rows])
     grid[0].invert_yaxis()
+    figure.supxlabel("score: higher is better", fontsize="medium")
     handles = [
         *grid[0].get_legend_handles_labels()[0],
         *(

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from whitepatch.figures import style
 from whitepatch.params import Experiment
 
-NAMES = {"attention mean": "attention, mean of heads", "attention gate": "spatial gate"}
+NAMES = {
+    "attention mean": "attention, mean of heads",
+    "attention gate": "spatial gate",
+    "strips": "strips",
+    "from patch": "from the patch",
+    "to patch": "to the patch",
+}
 """What people call a map, where its own name is too short."""
 
 Maps = Mapping[str, Mapping[str, NDArray[Any]]]
@@ -48,6 +54,11 @@ class Panel:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def patched(self) -> list[int]:
+        """Which of the pictures have a patch."""
+        return [row for row in range(len(self)) if self.tops[row] >= 0]
+
     def draw(self, axes: Axes, row: int) -> None:
         """Draw a picture and its patch's outline."""
         style.picture(axes, self.pictures[row])
@@ -64,6 +75,7 @@ def attention_panel(
     columns: Sequence[tuple[str, str, str]],
     titles: Mapping[str, str],
     place: int,
+    rows: Sequence[int],
 ) -> Figure:
     """Draw the same pictures in rows, and maps of the variants in columns.
 
@@ -77,20 +89,21 @@ def attention_panel(
         columns: Variant, map, label, as `report.tables.looking_maps` gives them.
         titles: What to call each variant.
         place: Which of the seeds, from 0.
+        rows: Which of the pictures.
     """
     shown = [(variant, name) for variant, name, _ in columns if " head " not in name]
-    figure = style.new(1.2 * (len(shown) + 1), 1.15 * len(panel) + 1.2)
-    grid = figure.subplots(len(panel), len(shown) + 1, squeeze=False)
+    figure = style.new(1.2 * (len(shown) + 1), 1.15 * len(rows) + 1.2)
+    grid = figure.subplots(len(rows), len(shown) + 1, squeeze=False)
     grid[0, 0].set_title("picture")
     for column, (variant, name) in enumerate(shown, start=1):
         heading = f"{titles[variant]}\n{NAMES.get(name, name)}"
         grid[0, column].set_title(heading.replace(", ", ",\n"))
-        for row in range(len(panel)):
+        for axes, row in zip(grid[:, column], rows, strict=True):
             values = maps[variant][f"map/{name}"][place, row]
-            _map(grid[row, column], values, signed=name == "evidence")
-            panel.outline(grid[row, column], row)
-    for row in range(len(panel)):
-        panel.draw(grid[row, 0], row)
+            _map(axes, values, signed=name == "evidence")
+            panel.outline(axes, row)
+    for axes, row in zip(grid[:, 0], rows, strict=True):
+        panel.draw(axes, row)
     return figure
 
 

@@ -5,18 +5,32 @@ __all__ = [
     "feature_table",
     "looking_maps",
     "map_table",
+    "mixing_maps",
+    "probe_tables",
     "published_table",
+    "score_table",
     "seed_table",
 ]
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from whitepatch.localization import SCORES
 from whitepatch.report.results import Results
 
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
 
-ATTENTION = {"attention mean": "mean of heads", "attention gate": "spatial gate"}
+MOVED = ("found", "found_at_worst_place")
+"""Shares of pictures in which the patch is found: over all places, and at the worst."""
+
+ATTENTION = {
+    "attention mean": "mean of heads",
+    "attention gate": "spatial gate",
+    "strips": "its strips",
+}
 """What people call an attention map, where it is not a single head."""
 
 
@@ -93,7 +107,7 @@ def looking_maps(results: Results) -> list[tuple[str, str, str]]:
     """Return (variant, map, label) of the maps that say where a variant looks, in order.
 
     These are the evidence of every variant, and the attention of those that have one over space:
-    each head and their mean, or the gate.
+    each head and their mean, or the gate, or what the article's mixed axes allow.
     """
     found = [
         (variant, "evidence", f"{title}: evidence") for variant, title in results.titles.items()
@@ -104,9 +118,67 @@ def looking_maps(results: Results) -> list[tuple[str, str, str]]:
         found += [
             (variant, name, f"{title}: {ATTENTION.get(name, name.removeprefix('attention '))}")
             for name in names
-            if name.startswith("attention")
+            if name.startswith("attention") or name in ATTENTION
         ]
     return found
+
+
+def mixing_maps(results: Results) -> list[tuple[str, str, str]]:
+    """Return (variant, map, label) of the attention from the patch's cells, and to them."""
+    return [
+        (variant, name, f"{title}: {name.replace(' patch', ' the patch')}")
+        for variant, title in results.titles.items()
+        for name in ("from patch", "to patch")
+        if name in next(iter(results.metrics[variant]["seeds"].values()))["maps"]
+    ]
+
+
+def score_table(results: Results) -> pd.DataFrame:
+    """Return one row an experiment, variant, seed, map and score, with its `value`."""
+    table = map_table(results).melt(
+        ["variant", "map", "trained", "seed"], list(SCORES), "score", "value"
+    )
+    table.insert(0, "experiment", results.name)
+    return table
+
+
+def probe_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Return what the probes found, one row a variant and seed, and map where there are several.
+
+    Returns:
+        `occlusion`: falls of the logit, `removed`, `hidden` and `elsewhere`. `moved`: `found` and
+        `found_at_worst_place`. `distractor`: `map` (`evidence` or `attention`), `planted`, `auc`;
+        for the real patch too. `fooled`: `planted`, `fooled`, `logit_rise`. `randomised`: `map`,
+        `step`, `correlation`, `auc`.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("occlusion", "moved", "distractor", "fooled", "randomised")
+    }
+    for variant, metrics in results.metrics.items():
+        for seed, numbers in metrics["seeds"].items():
+            who, probes = {"variant": variant, "seed": int(seed)}, numbers["probes"]
+            rows["occlusion"].append(who | probes["occlusion"])
+            rows["moved"].append(who | {k: probes["moved"][k] for k in MOVED})
+            planted = {"white, the real one": numbers} | probes["distractor"]
+            for name, found in planted.items():
+                rows["distractor"] += [
+                    who | {"planted": name, "map": kind, "auc": scores["auc"]}
+                    for kind, scores in _kinds(found["maps"])
+                ]
+            for name, found in probes["distractor"].items():
+                said = {key: found[key] for key in ("fooled", "logit_rise")}
+                rows["fooled"].append(who | {"planted": name} | said)
+            for step, maps in probes["randomised"].items():
+                rows["randomised"] += [
+                    who | {"step": step, "map": kind} | found for kind, found in _kinds(maps)
+                ]
+    return {name: pd.DataFrame(some) for name, some in rows.items()}
+
+
+def _kinds(maps: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return evidence and attention, as far as they are there, by these names."""
+    found = [("evidence", maps["evidence"])]
+    return found + [("attention", maps[name]) for name in ATTENTION if name in maps]
 
 
 def feature_table(results: Results) -> pd.DataFrame:
