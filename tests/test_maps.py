@@ -6,7 +6,9 @@ from helpers.pictures import images_of
 from whitepatch.evaluation import Truth, map_scores, means
 from whitepatch.localization import coverage
 from whitepatch.maps import controls, maps_of, strip_map
-from whitepatch.models.classifier import build
+from whitepatch.models.classifier import Classifier, build
+from whitepatch.models.layers.backbone import Backbone
+from whitepatch.models.layers.image import ImageAttention
 
 FEATURES = [f"{side} {channel}" for channel in (1, 2, 3) for side in ("output", "input")]
 HEADS = [f"attention head {head}" for head in (1, 2, 3, 4)]
@@ -91,3 +93,23 @@ def test_the_blob_is_highest_in_the_middle_and_half_as_high_a_quarter_away(image
     assert (blob == blob.T).all()
     assert blob.max() == blob[11, 11]
     assert blob[11, 5] / blob[11, 11] == pytest.approx(0.5 ** ((6.5**2 - 0.5**2) / 36))
+
+
+class Halves(ImageAttention):
+    """A layer of somebody else, with two maps."""
+
+    def forward(self, features):
+        return features * 2
+
+    def spatial_maps(self, features):
+        half = torch.zeros(len(features), 2, 24, 24)
+        half[:, 0, :12], half[:, 1, 12:] = 1, 3
+        return half
+
+
+def test_maps_of_a_layer_that_we_do_not_know_are_named_as_heads(images):
+    network = Classifier(Halves(), Backbone(), torch.nn.Linear(32, 1))
+    maps = maps_of(network, images)
+    assert list(maps) == ["evidence", *HEADS[:2], "attention mean", *FEATURES]
+    assert (maps["attention head 2"][:, 12:] == 3).all()
+    assert (maps["attention mean"][0, :, 0] == [0.5] * 12 + [1.5] * 12).all()

@@ -97,8 +97,10 @@ def _named(network: Classifier, images: DeviceImages, some: Tensor) -> dict[str,
         maps |= _attention(layer.weights(look.before), _shares(images, some))
     elif isinstance(layer, StripTokens):
         maps["strips"] = strip_map(layer.weights(look.before), look.before.shape[1])
-    elif look.attention is not None:
+    elif look.attention is not None and look.attention.shape[1] == 1:
         maps["attention gate"] = look.attention[:, 0]
+    elif look.attention is not None:
+        maps |= _heads(look.attention)
     for channel in range(DRAWN):
         maps[f"output {channel + 1}"] = look.after[:, channel]
         maps[f"input {channel + 1}"] = look.before[:, channel]
@@ -107,17 +109,20 @@ def _named(network: Classifier, images: DeviceImages, some: Tensor) -> dict[str,
 
 def _attention(weights: Tensor, shares: Tensor) -> dict[str, Tensor]:
     side = round(weights.shape[-1] ** 0.5)
-    received = weights.mean(dim=2)
     inside = shares.flatten(1)
     area = inside.sum(dim=1, keepdim=True).clamp(min=1)
     mean = weights.mean(dim=1)
-    maps = {f"attention head {i + 1}": received[:, i] for i in range(weights.shape[1])}
-    maps |= {
-        "attention mean": received.mean(dim=1),
+    maps = _heads(weights.mean(dim=2)) | {
         "from patch": torch.einsum("bqk,bq->bk", mean, inside / area),
         "to patch": torch.einsum("bqk,bk->bq", mean, inside),
     }
     return {name: x.unflatten(1, (side, side)) for name, x in maps.items()}
+
+
+def _heads(received: Tensor) -> dict[str, Tensor]:
+    """Name what each head gives, [B, h, ...], and their mean."""
+    heads = {f"attention head {i + 1}": received[:, i] for i in range(received.shape[1])}
+    return heads | {"attention mean": received.mean(dim=1)}
 
 
 def _shares(images: DeviceImages, some: Tensor) -> Tensor:
