@@ -27,6 +27,7 @@ CASES = {
     "1: clearly lower": (1, {"error": around(mha_linear=0.5)}, "confirmed"),
     "1: clearly higher": (1, {"error": around(mha_linear=1.5)}, "refuted"),
     "1: within a tenth": (1, {"error": around()}, "refuted"),
+    "1: surely a little lower": (1, {"error": around(mha_linear=0.95)}, "confirmed"),
     "2: lower than untrained": (2, {"untrained": around(mha_linear=1.5)}, "confirmed"),
     "2: higher than untrained": (2, {"untrained": around(mha_linear=0.5)}, "refuted"),
     "3: far beyond": (3, {"excess": around(mha_linear=0.3)}, "confirmed"),

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers.pictures import images_of
 
-from whitepatch.interventions import CASCADE, GREY, moved, occlusion, planted, randomised
+from whitepatch.interventions import CASCADE, GREY, _apart, moved, occlusion, planted, randomised
 from whitepatch.models.classifier import build
 
 
@@ -81,3 +81,11 @@ def test_the_cascade_ends_in_an_untrained_network(images):
         assert not torch.equal(changed(pictures), trained), name
     assert seen == [name for name, _ in CASCADE]
     assert torch.equal(network(pictures), fresh(pictures))
+
+
+@pytest.mark.parametrize(("size", "positions", "place"), [(16, 1, 0), (16, 20, 8), (48, 49, 24)])
+def test_a_picture_too_small_for_two_boxes_gets_one_as_far_away_as_it_goes(size, positions, place):
+    tops = np.full(3, place)
+    rows, columns = _apart(tops, tops, size, positions)
+    away = np.maximum(abs(rows - place), abs(columns - place))
+    assert (away == max(place, positions - 1 - place)).all()

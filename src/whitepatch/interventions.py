@@ -130,13 +130,14 @@ def _logits_with_box(
 def _apart(
     tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int, positions: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a place for each patch that does not touch it."""
+    """Return a place for each patch that does not touch it, or as far away as there is one."""
     generator = numpy_generator("probe", "occlusion")
     found = []
     for top, left in zip(tops, lefts, strict=True):
+        furthest = max(top, positions - 1 - top, left, positions - 1 - left)
         while True:
             row, column = generator.integers(positions, size=2)
-            if max(abs(row - top), abs(column - left)) >= size:
+            if max(abs(row - top), abs(column - left)) >= min(size, furthest):
                 found.append((row, column))
                 break
     rows, columns = np.array(found).reshape(-1, 2).T

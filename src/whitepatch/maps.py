@@ -52,7 +52,7 @@ def strip_map(weights: Tensor, channels: int) -> Tensor:
 
     A strip is `channels` consecutive raster pixels of one channel. What the strips at one place
     receive is averaged over channels and queries, and drawn over all pixels of the place. So the
-    map is constant along pieces of one row and a third: it can tell rows, but no place within.
+    map is constant along pieces of a row and a third: it tells rows, and hardly a place within.
 
     Args:
         weights: [B, h, N, N], queries by keys, between N strips of an image of N cells.
@@ -110,7 +110,9 @@ def _named(network: Classifier, images: DeviceImages, some: Tensor) -> dict[str,
 def _attention(weights: Tensor, shares: Tensor) -> dict[str, Tensor]:
     side = round(weights.shape[-1] ** 0.5)
     inside = shares.flatten(1)
-    area = inside.sum(dim=1, keepdim=True).clamp(min=1)
+    area = inside.sum(dim=1, keepdim=True).clamp(
+        min=1e-9
+    )  # clean images: nothing over nothing is nothing
     mean = weights.mean(dim=1)
     maps = _heads(weights.mean(dim=2)) | {
         "from patch": torch.einsum("bqk,bq->bk", mean, inside / area),

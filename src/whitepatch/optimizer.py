@@ -12,9 +12,9 @@ from torch.optim.adam import adam
 class Adam:
     """Adam with the paper's constants; the learning rate comes with every step.
 
-    The numbers are those of `torch.optim.Adam`, bit for bit, because the same function computes
-    them. That class is not used itself because making one imports torch's compiler: four seconds
-    and 150 MB, in every process that trains.
+    On a CPU the numbers are those of `torch.optim.Adam`, bit for bit, because the same function
+    computes them. That class is not used itself because making one imports torch's compiler: four
+    seconds and 150 MB, in every process that trains.
 
     Args:
         parameters: What is learned, on one device.

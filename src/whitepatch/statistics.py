@@ -48,12 +48,15 @@ class Interval:
         low: Lower end; the mean itself where all seeds are equal, NaN for a single seed.
         high: Upper end, the same.
         num_seeds: How many.
+        detectable: The smallest true mean that a two-sided t test would tell from zero with a
+            power of 0.8, for this many seeds and their spread; NaN for a single seed.
     """
 
     mean: float
     low: float
     high: float
     num_seeds: int
+    detectable: float
 
     def above(self, level: float) -> bool:
         """Say whether the whole interval lies above a level."""
@@ -71,34 +74,32 @@ class Difference:
     Attributes:
         interval: Of the mean difference.
         p_value: Two-sided, of the sign-flip permutation test of the mean difference.
-        smallest_p: The smallest that so many seeds can reach, 2 / 2^n.
+        smallest_p: The smallest that so many seeds can reach: 2 / 2^n, or 0.0002 from 13 seeds on.
         probability: That a seed of the first is above a seed of the second, a tie counting half.
-        detectable: The smallest true difference that a two-sided paired t test would find with a
-            power of 0.8, for this many seeds and their spread; NaN for a single seed.
     """
 
     interval: Interval
     p_value: float
     smallest_p: float
     probability: float
-    detectable: float
 
 
-def interval(values: Sequence[float] | Floats, purpose: str) -> Interval:
+def interval(values: Sequence[float] | Floats, purpose: str, *, alpha: float = ALPHA) -> Interval:
     """Return the mean of some seeds with its interval.
 
     Args:
         values: One a seed, finite.
         purpose: Names the generator of the bootstrap.
+        alpha: Of the test whose power gives `detectable`; smaller where there are several.
 
     Source: Efron, "Better Bootstrap Confidence Intervals", 1987, by scipy.stats.bootstrap.
     """
     seeds = np.asarray(values, float)
-    mean = float(seeds.mean())
+    mean, detectable = float(seeds.mean()), _detectable(seeds, alpha)
     if len(seeds) < 2:
-        return Interval(mean, np.nan, np.nan, len(seeds))
+        return Interval(mean, np.nan, np.nan, len(seeds), detectable)
     if np.ptp(seeds) <= ROUNDING * np.abs(seeds).max():
-        return Interval(mean, mean, mean, len(seeds))
+        return Interval(mean, mean, mean, len(seeds), detectable)
     found = stats.bootstrap(
         (seeds,),
         np.mean,
@@ -107,11 +108,15 @@ def interval(values: Sequence[float] | Floats, purpose: str) -> Interval:
         method="BCa",
         rng=numpy_generator("bootstrap", purpose),
     ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), len(seeds))
+    return Interval(mean, float(found.low), float(found.high), len(seeds), detectable)
 
 
 def difference(
-    first: Sequence[float] | Floats, second: Sequence[float] | Floats, purpose: str
+    first: Sequence[float] | Floats,
+    second: Sequence[float] | Floats,
+    purpose: str,
+    *,
+    alpha: float = ALPHA,
 ) -> Difference:
     """Compare two variants, seed by seed.
 
@@ -119,17 +124,17 @@ def difference(
         first: One number a seed, finite.
         second: The same seeds in the same order.
         purpose: Names the generators.
+        alpha: As in `interval`.
     """
     one, other = np.asarray(first, float), np.asarray(second, float)
     paired = one - other
     num_seeds = len(paired)
     wins = (one[:, None] > other).mean() + (one[:, None] == other).mean() / 2
     return Difference(
-        interval(paired, purpose),
+        interval(paired, purpose, alpha=alpha),
         _sign_flip(paired, purpose),
-        2 / 2**num_seeds if num_seeds > 1 else 1.0,
+        _smallest_p(num_seeds),
         float(wins),
-        _detectable(paired),
     )
 
 
@@ -158,13 +163,19 @@ def _sign_flip(paired: Floats, purpose: str) -> float:
     return float(found.pvalue)
 
 
-def _detectable(paired: Floats) -> float:
-    if len(paired) < 2:
+def _smallest_p(num_seeds: int) -> float:
+    if num_seeds < 2:
+        return 1.0
+    return 2 / 2**num_seeds if num_seeds <= EXACT else 2 / (RESAMPLES + 1)
+
+
+def _detectable(seeds: Floats, alpha: float) -> float:
+    if len(seeds) < 2:
         return np.nan
-    spread = paired.std(ddof=1)
-    if spread <= ROUNDING * np.abs(paired).max():
+    spread = seeds.std(ddof=1)
+    if spread <= ROUNDING * np.abs(seeds).max():
         return 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its first guesses may be out of range
-        effect = TTestPower().solve_power(nobs=len(paired), alpha=ALPHA, power=POWER)
+        effect = TTestPower().solve_power(nobs=len(seeds), alpha=alpha, power=POWER)
     return float(np.squeeze(effect)) * float(spread)

@@ -234,5 +234,5 @@ def test_probes_become_tables(results):
 
 
 def test_ranged():
-    assert page.ranged(Interval(0.5, -0.25, 1.0, 4), 2) == "+0.50 [-0.25, +1.00]"
-    assert page.ranged(Interval(0.5, float("nan"), float("nan"), 1), 1) == "+0.5"
+    assert page.ranged(Interval(0.5, -0.25, 1.0, 4, 0.1), 2) == "+0.50 [-0.25, +1.00]"
+    assert page.ranged(Interval(0.5, float("nan"), float("nan"), 1, float("nan")), 1) == "+0.5"

@@ -56,10 +56,9 @@ def localization(
                     alpha=0.7 if trained else 0.5,
                     markersize=6,
                 )
-        axes.set(title=name, xlim=(-0.04, 1.04))
+        axes.set(title=name, xlabel="higher is better", xlim=(-0.04, 1.04))
     grid[0].set_yticks(range(len(rows)), [label for *_, label in rows])
     grid[0].invert_yaxis()
-    figure.supxlabel("score: higher is better", fontsize="medium")
     handles = [
         *grid[0].get_legend_handles_labels()[0],
         *(

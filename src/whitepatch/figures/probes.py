@@ -123,7 +123,7 @@ def distractors(table: pd.DataFrame, titles: Mapping[str, str], names: Sequence[
 def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequence[str]) -> Figure:
     """Draw how near a map stays to the trained one while ever more layers are drawn anew.
 
-    Lines are means over seeds, bands span them.
+    Lines are means over seeds, bands hold the middle half of them.
 
     Args:
         table: One row a variant, seed, map and step: `variant`, `map` (`evidence` or `attention`),
@@ -140,11 +140,15 @@ def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequenc
             some = table[(table["variant"] == variant) & (table["map"] == kind)]
             if some.empty:
                 continue
-            found = some.groupby("step")["correlation"].agg(["mean", "min", "max"]).loc[list(steps)]
+            seeds = some.groupby("step")["correlation"]
+            mean, low, high = (
+                x.loc[list(steps)]
+                for x in (seeds.mean(), seeds.quantile(0.25), seeds.quantile(0.75))
+            )
             place = range(1, len(steps) + 1)
             colour = palette[variant]
-            axes.plot([0, *place], [1, *found["mean"]], "o-", ms=4, color=colour, label=title)
-            axes.fill_between(place, found["min"], found["max"], color=colour, alpha=0.12, lw=0)
+            axes.plot([0, *place], [1, *mean], "o-", ms=4, color=colour, label=title)
+            axes.fill_between(place, low, high, color=colour, alpha=0.12, lw=0)
         axes.set(title=kind, xlabel="drawn anew, down to")
         axes.set_xticks(range(len(steps) + 1), ["nothing", *steps])
     row[0].set_ylabel("rank correlation with the trained map")

@@ -181,10 +181,14 @@ def _claims(results: Results, claims: list[Claim]) -> Table:
     for claim in claims:
         first = [f"{claim.number}. {claim.text}", claim.verdict]
         for name, number in claim.numbers.items():
-            rows.append([*first, _with_titles(results, name), _ranged(number), _detectable(number)])
+            p = f"{number.p_value:.3f}" if isinstance(number, Difference) else "–"
+            found = number.interval if isinstance(number, Difference) else number
+            shown = [ranged(found, 4), p, _detectable(found)]
+            rows.append([*first, _with_titles(results, name), *shown])
             first = ["", ""]
     return Table(
-        ["claim", "verdict", "decided by", "mean [95 % interval]", "smallest detectable"], rows
+        ["claim", "verdict", "decided by", "mean [95 % interval]", "p", "smallest detectable"],
+        rows,
     )
 
 
@@ -195,10 +199,8 @@ def _with_titles(results: Results, name: str) -> str:
     return f"{measure}: {' − '.join(parts)}" if measure else " − ".join(parts)
 
 
-def _detectable(number: Difference | Interval) -> str:
-    if isinstance(number, Interval) or number.interval.num_seeds < 2:
-        return "–"
-    return f"{number.detectable:.3f}"
+def _detectable(found: Interval) -> str:
+    return f"{found.detectable:.4f}" if found.num_seeds > 1 else "–"
 
 
 def _reachable(pairs: list[Pair]) -> bool:
@@ -235,10 +237,6 @@ def _by_verdict(claims: list[Claim]) -> list[dict[str, Any]]:
     ]
 
 
-def _ranged(number: Difference | Interval) -> str:
-    return ranged(number.interval if isinstance(number, Difference) else number, 3)
-
-
 def _pairs(results: Results, pairs: list[Pair]) -> Table:
     return Table(
         [
@@ -256,7 +254,7 @@ def _pairs(results: Results, pairs: list[Pair]) -> Table:
                 f"{pair.difference.p_value:.3f}",
                 f"{pair.adjusted_p:.3f}",
                 f"{pair.difference.probability:.2f}",
-                f"{pair.difference.detectable:.3f}",
+                _detectable(pair.difference.interval),
             ]
             for pair in pairs
         ],
@@ -282,15 +280,15 @@ def _probes(results: Results) -> Table:
             "grey box elsewhere",
             "found, all places",
             "found, worst place",
-            "fooled by black",
-            "fooled by grey",
+            "logit rises: black box",
+            "grey box",
         ],
         [
             [
                 title,
                 *(cell("occlusion", variant, it, 2) for it in ("removed", "hidden", "elsewhere")),
                 *(cell("moved", variant, it, 2) for it in ("found", "found_at_worst_place")),
-                *(cell("fooled", variant, "fooled", 2, planted=it) for it in ("black", "grey")),
+                *(cell("fooled", variant, "logit_rise", 2, planted=it) for it in ("black", "grey")),
             ]
             for variant, title in results.titles.items()
         ],

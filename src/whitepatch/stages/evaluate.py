@@ -27,7 +27,7 @@ def main(name: str, variant: str) -> None:
     """Write the numbers of every seed, and its maps, scores and predictions image by image."""
     everything = params.load()
     experiment, variant = everything.experiment(name), everything.variant(variant)
-    device = runtime.prepare(everything.runtime)
+    device = runtime.prepare(everything.runtime.model_copy(update={"precision": "fp32"}))
     test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
