@@ -274,7 +274,7 @@ def pax(**values):
 def chained(kind):
     """Return an archive that begins with 900 headers which only announce the next."""
     block = entry("x", kind=kind).tobuf(tarfile.GNU_FORMAT)
-    return gzip.compress(block * 900 + gzip.decompress(ARCHIVE), 1)
+    return gzip.compress(block * 900 + gzip.decompress(ARCHIVE), 1, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -290,9 +290,9 @@ def chained(kind):
         standin.archive(
             CONTENT, extra=[(entry("stl10_binary/train_y.bin", kind=tarfile.DIRTYPE), b"")]
         ),
-        gzip.compress(b""),
-        gzip.compress(bytes(10**6)),
-        gzip.compress(np.random.default_rng(1).bytes(10**6)),
+        gzip.compress(b"", mtime=0),
+        gzip.compress(bytes(10**6), mtime=0),
+        gzip.compress(np.random.default_rng(1).bytes(10**6), mtime=0),
     ],
 )
 def test_headers_that_make_no_sense_are_one_line(fetch, tmp_path, broken):
@@ -314,7 +314,7 @@ def test_random_damage_is_refused_or_harmless(fetch, tmp_path, seed):
     start = int(generator.choice(heads))
     for place in generator.integers(start, start + 512, size=3):
         content[place] = generator.integers(256)
-    (tmp_path / "own.tar.gz").write_bytes(gzip.compress(bytes(content), 1))
+    (tmp_path / "own.tar.gz").write_bytes(gzip.compress(bytes(content), 1, mtime=0))
     with suppress(UserError):
         assert fetch((tmp_path / "own.tar.gz").as_uri()) == expected()
 
