@@ -240,12 +240,12 @@ def _by_verdict(claims: list[Claim]) -> list[dict[str, Any]]:
 def _pairs(results: Results, pairs: list[Pair]) -> Table:
     return Table(
         [
-            "difference of smallest test losses",
+            "smallest test loss of",
             "mean [95 % interval]",
             "p",
             "p, Holm",
             "P(first > second)",
-            "smallest detectable",
+            "detectable",
         ],
         [
             [
