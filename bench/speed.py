@@ -24,9 +24,6 @@ STARTED = time.perf_counter()
 """As early as this program can know."""
 
 BATCH, NUM_TRAIN, NUM_TEST = 100, 400, 200
-WARM_UP = 2
-"""Batches between the first step and the clock: memory that is kept is fetched once, early."""
-
 PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
 """The article's networks; ours have more."""
 
@@ -123,8 +120,9 @@ def table(results: dict[str, Any]) -> str:
         f"{machine['threads']} threads, torch {machine['torch']}, Python {machine['python']}, "
         f"{machine['system']}; matrix-product peak {machine['matmul_flops'] / 1e9:.0f} GFLOP/s in "
         f"float32. An epoch is {images['train']} training and {images['test']} test images in "
-        f"batches of {images['batch']}, data included, behind {WARM_UP + 1} batches that are not "
-        f"timed (start-up ends with the first). Medians of {results['rounds']} rounds, in "
+        f"batches of {images['batch']}, data included, and the second one of its "
+        f"process, because memory that is kept is fetched once. Start-up ends with the first step. "
+        f"Medians of {results['rounds']} rounds, in "
         "each of which everything was measured once, every time in a process of its own. Written "
         "by `make bench`.\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
     )
@@ -177,7 +175,7 @@ def _article(variant: str, device: str, threads: int) -> dict[str, float]:
         return time.perf_counter() - started
 
     start_up = time.perf_counter() - STARTED + run(range(BATCH), training=True)
-    run(range(WARM_UP * BATCH), training=True)
+    run(range(NUM_TRAIN), training=True)
     learned = run(range(NUM_TRAIN), training=True)
     tested = run(range(NUM_TRAIN, NUM_TRAIN + NUM_TEST), training=False)
     return _result(start_up, learned, tested)
@@ -223,7 +221,7 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
         return settled() - started
 
     start_up = settled() - STARTED + learn(BATCH)
-    learn(WARM_UP * BATCH)
+    learn(NUM_TRAIN)
     learned = learn(NUM_TRAIN)
     network = Training.start(variant, 0, where).network
     started = settled()
