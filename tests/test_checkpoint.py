@@ -62,6 +62,26 @@ def test_the_same_training_gives_the_same_file(checkpoint, saved):
     assert [path.name for path in checkpoint.path.parent.iterdir()] == [checkpoint.path.name]
 
 
+def test_kept_epochs_come_back_and_are_missed(checkpoint, capsys):
+    keeper = trained(2)
+    keeper.epochs = [keeper.weights(), keeper.weights()]
+    keeper.epochs[0]["head.bias"] += 1
+    checkpoint.path.parent.mkdir()
+    checkpoint.save(keeper)
+    restored = Training.start("cnn", 0, CPU, keep_epochs=True)
+    checkpoint.restore(restored)
+    assert len(restored.epochs) == 2
+    for before, after in zip(keeper.epochs, restored.epochs, strict=True):
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+    checkpoint.save(trained(2))  # one that kept none
+    restored = Training.start("cnn", 0, CPU, keep_epochs=True)
+    checkpoint.restore(restored)
+    assert restored.history == restored.epochs == []
+    assert "it lacks the weights of its epochs" in capsys.readouterr().err
+
+
 def test_no_checkpoint_leaves_a_training_new(checkpoint):
     training = Training.start("cnn", 0, CPU)
     checkpoint.restore(training)

@@ -9,6 +9,7 @@ from whitepatch.evaluation import (
     Truth,
     brightest_box_auc,
     classification,
+    gate,
     map_scores,
 )
 from whitepatch.params import Patch, Pixels
@@ -43,3 +44,13 @@ def test_only_patched_images_are_scored(images):
 
 def test_the_brightest_box_finds_a_white_patch_on_dark_noise(images):
     assert brightest_box_auc(images) == 1.0
+
+
+def test_a_channel_gate_that_knows_of_the_patch_by_hand():
+    # channel 1 is higher on patched pictures, 2 lower, 3 says nothing, 4 wins three pairs of four
+    channels = [[0.9, 0.8, 0.3, 0.1], [0.1, 0.2, 0.7, 0.9], [0.5] * 4, [0.2, 0.6, 0.3, 0.1]]
+    gates = np.array(channels).T
+    found = gate(gates, np.array([True, True, False, False]))
+    assert found["separation"] == pytest.approx((1 + 1 + 0 + 0.5) / 4)
+    assert found["patched"] == pytest.approx(gates[:2].mean())
+    assert found["clean"] == pytest.approx(gates[2:].mean())

@@ -3,9 +3,10 @@ import pytest
 import torch
 from helpers.pictures import images_of
 
+from whitepatch.controls import controls
 from whitepatch.evaluation import Truth, map_scores, means
 from whitepatch.localization import coverage
-from whitepatch.maps import controls, maps_of, strip_map
+from whitepatch.maps import channel_gates, far_corners, looking, maps_of, strip_map
 from whitepatch.models.classifier import Classifier, build
 from whitepatch.models.layers.backbone import Backbone
 from whitepatch.models.layers.image import ImageAttention
@@ -17,8 +18,8 @@ NAMES = {
     "cbam": [],
     "cbam_spatial": ["attention gate"],
     "mha_linear": ["strips"],
-    "mha_linear_tokens": [*HEADS, "attention mean", "from patch", "to patch"],
-    "mha_conv1d": [*HEADS, "attention mean", "from patch", "to patch"],
+    "mha_linear_tokens": [*HEADS, "attention mean", "from patch", "to patch", "from afar"],
+    "mha_conv1d": [*HEADS, "attention mean", "from patch", "to patch", "from afar"],
 }
 
 
@@ -54,13 +55,47 @@ def test_attention_from_and_to_the_patch_by_loops(images):
         arriving = sum(weights[image, :, :, i].mean(0) * share for i, share in cells)
         np.testing.assert_allclose(maps["from patch"][image].ravel(), leaving, rtol=1e-4)
         np.testing.assert_allclose(maps["to patch"][image].ravel(), arriving, rtol=1e-4)
+        row, column = far_corners(images.tops.numpy(), images.lefts.numpy(), 16)[image]
+        afar = weights[image, :, row * 24 + column].mean(0)
+        np.testing.assert_allclose(maps["from afar"][image].ravel(), afar, rtol=1e-4)
         received = maps["attention mean"][image].ravel()
         np.testing.assert_allclose(received, weights[image].mean((0, 1)), rtol=1e-4)
     for image in (0, 2):
         assert not maps["from patch"][image].any()
         assert not maps["to patch"][image].any()
+        assert not maps["from afar"][image].any()
     # a query's weights sum to one, so what the patch hands out does too
     assert maps["from patch"][1].sum() == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_looking_gives_the_same_maps_and_only_those_that_say_where(images, variant):
+    network = build(variant, 0)
+    every, some = maps_of(network, images), looking(network, images)
+    where = ("evidence", "attention mean", "attention gate", "strips")
+    assert list(some) == [name for name in every if name in where]
+    for name, values in some.items():
+        np.testing.assert_allclose(values, every[name], rtol=1e-5, atol=1e-9)
+
+
+def test_the_far_corner_lies_opposite_the_patch():
+    tops, lefts = np.array([0, 0, 80, 80, 39, 40]), np.array([0, 80, 0, 80, 41, 40])
+    assert far_corners(tops, lefts, 16).tolist() == [
+        [23, 23],
+        [23, 0],
+        [0, 23],
+        [0, 0],
+        [23, 0],
+        [0, 0],
+    ]
+
+
+def test_channel_gates_are_those_of_the_layer(images):
+    network = build("cbam_spatial", 0).eval()
+    with torch.inference_mode():
+        expected, _ = network.attention.gates(network.backbone(images.batch(images.first(4))[0]))
+    np.testing.assert_allclose(channel_gates(network, images), expected[:, :, 0, 0], rtol=1e-5)
+    assert channel_gates(build("mha_linear_tokens", 0), images) is None
 
 
 def test_strips_by_hand():

@@ -1,14 +1,12 @@
-import numpy as np
 import pytest
 import torch
 from helpers.pictures import images_of
-from scipy import stats
 from torch import nn
 
 from whitepatch.models.classifier import Classifier
 from whitepatch.models.layers.image import NoAttention
 from whitepatch.params import Score
-from whitepatch.probes import probe, rank_correlation
+from whitepatch.probes import probe
 
 SCORE = Score(first=0, images=12, panel=2, movers=3, grid=2)
 
@@ -69,12 +67,10 @@ def test_layers_that_are_not_there_change_nothing(found):
         assert maps["evidence"]["correlation"] == pytest.approx(1), step
 
 
-def test_rank_correlation_is_spearmans():
-    generator = np.random.default_rng(0)
-    first = generator.normal(size=(4, 5, 5)).round(1)
-    second = (first + generator.normal(size=first.shape)).round(1)
-    expected = [
-        stats.spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(first, second, strict=True)
-    ]
-    np.testing.assert_allclose(rank_correlation(first, second), expected)
-    assert rank_correlation(first, np.ones_like(first)).tolist() == [0] * 4
+def test_only_decisions_that_turn_count_as_fooled():
+    # one more picture is judged patched whatever it shows
+    credulous = network()
+    with torch.no_grad():
+        credulous.head.bias.fill_(1)
+    found = probe(credulous, network(), images_of(12, 3), SCORE)
+    assert found.numbers["distractor"]["grey"]["fooled"] == 0, "they were judged patched before"

@@ -31,8 +31,8 @@ def splits():
     return {"train": images_of(13, 1), "validation": images_of(7, 2), "test": images_of(11, 3)}
 
 
-def run(splits, variant="cnn", seed=0, protocol=PROTOCOL, stop_after=None):
-    training = Training.start(variant, seed, CPU)
+def run(splits, variant="cnn", seed=0, protocol=PROTOCOL, stop_after=None, keep_epochs=False):
+    training = Training.start(variant, seed, CPU, keep_epochs=keep_epochs)
     seen = []
 
     def after_epoch(state):
@@ -86,17 +86,19 @@ def test_an_epoch_does_not_depend_on_the_state_of_the_global_generator(splits):
 
 def test_a_training_resumed_from_its_file_ends_in_the_same_bits(splits, tmp_path):
     """Dropout, optimizer and memory order included; stopped after the first epoch."""
-    whole, _ = run(splits, "mha_linear", 2)
-    stopped, _ = run(splits, "mha_linear", 2, stop_after=1)
+    whole, _ = run(splits, "mha_linear", 2, keep_epochs=True)
+    stopped, _ = run(splits, "mha_linear", 2, stop_after=1, keep_epochs=True)
     checkpoint = Checkpoint(tmp_path / "a.safetensors")
     checkpoint.save(stopped)
-    resumed = Training.start("mha_linear", 2, CPU)
+    resumed = Training.start("mha_linear", 2, CPU, keep_epochs=True)
     checkpoint.restore(resumed)
     nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
     train(resumed, 2, splits, PROTOCOL, RUNTIME, **nothing)
     assert resumed.history == whole.history
     assert same(resumed.network.state_dict(), whole.network.state_dict())
     assert same(resumed.best, whole.best)
+    assert len(resumed.epochs) == len(whole.epochs) == 3
+    assert all(map(same, resumed.epochs, whole.epochs))
 
 
 def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(splits):
@@ -168,3 +170,11 @@ def test_predictions_do_not_depend_on_the_batch(splits, monkeypatch):
     whole = predict(network, splits["test"], "fp32")
     monkeypatch.setattr("whitepatch.training.EVALUATION_BATCH", 2)
     torch.testing.assert_close(predict(network, splits["test"], "fp32"), whole)
+
+
+def test_the_kept_epochs_end_with_the_network_and_hold_the_chosen_one(splits):
+    training, _ = run(splits, keep_epochs=True)
+    assert same(training.epochs[-1], training.network.state_dict())
+    assert same(training.epochs[training.chosen_epoch("validation") - 1], training.best)
+    assert not same(*training.epochs[:2]), "a copy each"
+    assert run(splits)[0].epochs is None

@@ -83,6 +83,8 @@ class Checkpoint:
         tensors = {f"network.{name}": x for name, x in training.network.state_dict().items()}
         tensors |= {f"best.{name}": x for name, x in training.best.items()}
         tensors |= {f"optimizer.{name}": x for name, x in training.optimizer.state().items()}
+        for epoch, weights in enumerate(training.epochs or [], start=1):
+            tensors |= {f"epoch {epoch}.{name}": x for name, x in weights.items()}
         # safetensors keeps no memory order, so what is saved is contiguous
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         state = {"history": training.history, "digest": _digest(tensors)}
@@ -105,12 +107,17 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no dict
             if state["digest"] != _digest(tensors):
                 raise ValueError("its content has changed")
+            epochs = [_under(f"epoch {i + 1}", tensors) for i in range(len(state["history"]))]
+            if training.epochs is not None and not all(epochs):
+                raise ValueError("it lacks the weights of its epochs")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             print(f"{self.path} cannot be used ({error}); training anew", file=sys.stderr)  # noqa: T201
             return
         training.history = state["history"]
         training.network.load_state_dict(_under("network", tensors))
         training.best = _under("best", tensors)
+        if training.epochs is not None:
+            training.epochs = epochs
         training.optimizer.restore(_under("optimizer", tensors))
 
     def remove(self) -> None:

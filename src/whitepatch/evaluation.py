@@ -1,18 +1,18 @@
 """What a trained variant does, in numbers."""
 
-__all__ = ["Truth", "brightest_box_auc", "classification", "map_scores", "means"]
+__all__ = ["Truth", "brightest_box_auc", "classification", "gate", "map_scores", "means"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
 from whitepatch.data.images import DeviceImages
 from whitepatch.localization import Floats, coverage, score
+from whitepatch.ranks import roc_auc
 
 Scores = dict[str, dict[str, Floats]]
 """[patched] by map, then by score."""
@@ -58,7 +58,7 @@ def classification(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """
     return {
         "accuracy": (logits > 0).eq(labels > 0).double().mean().item(),
-        "auc": _roc_auc(logits.cpu().double().numpy(), labels.cpu().numpy() > 0),
+        "auc": roc_auc(logits.cpu().double().numpy(), labels.cpu().numpy() > 0),
         "loss": F.binary_cross_entropy_with_logits(logits, labels).item(),
     }
 
@@ -70,7 +70,7 @@ def brightest_box_auc(images: DeviceImages) -> float:
         brightness = images.batch(some)[0].mean(dim=1, keepdim=True)
         boxes = F.avg_pool2d(brightness, images.patch.size, stride=1)
         scores.append(boxes.amax(dim=(1, 2, 3)).cpu().double().numpy())
-    return _roc_auc(np.concatenate(scores), images.labels.cpu().numpy() > 0)
+    return roc_auc(np.concatenate(scores), images.labels.cpu().numpy() > 0)
 
 
 def map_scores(maps: Mapping[str, NDArray[np.floating]], truth: Truth) -> Scores:
@@ -81,16 +81,28 @@ def map_scores(maps: Mapping[str, NDArray[np.floating]], truth: Truth) -> Scores
     }
 
 
+def gate(gates: NDArray[np.floating], patched: NDArray[np.bool_]) -> dict[str, float]:
+    """Say whether a channel gate knows of the patch.
+
+    Args:
+        gates: [M, C], 0 to 1.
+        patched: [M], which pictures have a patch.
+
+    Returns:
+        `patched` and `clean`, the mean gate on such pictures; `separation`, |2 AUC - 1| of telling
+        them apart by one channel's gate, mean over channels.
+    """
+    aucs = np.array([roc_auc(channel, patched) for channel in gates.T])
+    return {
+        "patched": float(gates[patched].mean()),
+        "clean": float(gates[~patched].mean()),
+        "separation": float(np.abs(2 * aucs - 1).mean()),
+    }
+
+
 def means(scores: Scores) -> dict[str, dict[str, float]]:
     """Average scores over images."""
     return {
         name: {kind: float(values.mean()) for kind, values in kinds.items()}
         for name, kinds in scores.items()
     }
-
-
-def _roc_auc(scores: Floats, positive: NDArray[np.bool_]) -> float:
-    """Return the probability that a positive scores above a negative, a tie counting half."""
-    num_positive = int(positive.sum())
-    wins = stats.rankdata(scores)[positive].sum() - num_positive * (num_positive + 1) / 2
-    return float(wins / (num_positive * (len(positive) - num_positive)))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whitepatch.data.binary import SIDE
+from whitepatch.ranks import cumulative, ties
 
 Floats = NDArray[np.float64]
 
@@ -91,9 +92,9 @@ def _pointing(values: Floats, inside: Floats) -> Floats:
 
 
 def _auc(values: Floats, inside: Floats) -> Floats:
-    first, last, order = _ties(values)
+    first, last, order = ties(values)
     inside = np.take_along_axis(inside, order, axis=1)
-    outside = _cumulative(1 - inside)
+    outside = cumulative(1 - inside)
     lower = np.take_along_axis(outside, first, axis=1)
     not_higher = np.take_along_axis(outside, last + 1, axis=1)
     wins = (inside * (lower + not_higher) / 2).sum(axis=1)
@@ -101,15 +102,15 @@ def _auc(values: Floats, inside: Floats) -> Floats:
 
 
 def _average_precision(values: Floats, inside: Floats) -> Floats:
-    _, last, order = _ties(-values)
+    _, last, order = ties(-values)
     ordered = np.take_along_axis(inside, order, axis=1)
-    found = np.take_along_axis(_cumulative(ordered), last + 1, axis=1)
+    found = np.take_along_axis(cumulative(ordered), last + 1, axis=1)
     return (ordered * found / (last + 1)).sum(axis=1) / inside.sum(axis=1)
 
 
 def _rank(values: Floats, inside: Floats) -> Floats:
-    first, last, order = _ties(-values)
-    found = _cumulative(np.take_along_axis(inside, order, axis=1))
+    first, last, order = ties(-values)
+    found = cumulative(np.take_along_axis(inside, order, axis=1))
     area = inside.sum(axis=1)
     # the last cell taken is cell ceil(area) in order; of its equals, a random part is taken
     edge = np.ceil(area).astype(int)[:, None] - 1
@@ -119,29 +120,3 @@ def _rank(values: Floats, inside: Floats) -> Floats:
     equal = np.take_along_axis(found, stop, axis=1) - sure
     part = (area[:, None] - start) / (stop - start)
     return ((sure + part * equal) / area[:, None])[:, 0]
-
-
-def _ties(
-    values: Floats,
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Sort each row upwards; return for each place the first and last place of its equals.
-
-    Returns:
-        first, last, order: each [N, cells].
-    """
-    order = np.argsort(values, axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
-    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
-    new = np.ones(values.shape, bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    ends = np.ones(values.shape, bool)
-    ends[:, :-1] = new[:, 1:]
-    first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
-    beyond = values.shape[1] - 1
-    last = np.minimum.accumulate(np.where(ends, place, beyond)[:, ::-1], axis=1)[:, ::-1]
-    return first, last, order
-
-
-def _cumulative(values: Floats) -> Floats:
-    """Return sums of the first 0, 1, ... all values of each row, [N, cells + 1]."""
-    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)

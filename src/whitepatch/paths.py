@@ -7,6 +7,7 @@ __all__ = [
     "PUBLISHED",
     "REPORTS",
     "contact_sheet",
+    "epochs",
     "history",
     "maps",
     "metrics",
@@ -70,6 +71,11 @@ def model(experiment: str, variant: str) -> Path:
 def weights(experiment: str, variant: str, seed: int) -> Path:
     """Weights of one seed at its chosen epoch."""
     return model(experiment, variant) / f"seed-{seed:02}.safetensors"
+
+
+def epochs(experiment: str, variant: str) -> Path:
+    """Weights of the first seed after every epoch, to watch its maps emerge."""
+    return model(experiment, variant) / "epochs.safetensors"
 
 
 def training_record(experiment: str, variant: str) -> Path:

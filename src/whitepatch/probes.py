@@ -1,26 +1,22 @@
 """Does the decision use the patch, and do the maps follow it? Numbers from interventions."""
 
-__all__ = ["LOOKING", "Probed", "probe", "rank_correlation"]
+__all__ = ["Probed", "probe"]
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from whitepatch.data.images import DeviceImages
 from whitepatch.evaluation import Truth, map_scores
 from whitepatch.interventions import moved, occlusion, planted, randomised
-from whitepatch.maps import Maps, maps_of
+from whitepatch.maps import looking
 from whitepatch.models.classifier import Classifier
 from whitepatch.params import Score
+from whitepatch.ranks import rank_correlation
 from whitepatch.training import predict
-
-LOOKING = ("evidence", "attention mean", "attention gate", "strips")
-"""The maps that say where a network looks, as far as it has them."""
 
 DISTRACTORS = {"black": -1.0, "grey": 0.0}
 """Values of patches that mean nothing, normalised units; none was seen in training."""
@@ -61,28 +57,9 @@ def probe(network: Classifier, fresh: Classifier, images: DeviceImages, params: 
     return Probed(numbers, arrays)
 
 
-def rank_correlation(
-    first: NDArray[np.floating], second: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return Spearman's correlation of maps, image by image, [N]; 0 where one is constant.
-
-    Args:
-        first: [N, H, W].
-        second: The same.
-    """
-    ranks = [stats.rankdata(x.reshape(len(x), -1), axis=1) for x in (first, second)]
-    one, other = (x - x.mean(axis=1, keepdims=True) for x in ranks)
-    length = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    return (one * other).sum(axis=1) / np.where(length == 0, np.inf, length)
-
-
 def _chosen(images: DeviceImages, chosen: Tensor) -> DeviceImages:
     fields = ("bytes", "labels", "tops", "lefts")
     return replace(images, **{name: getattr(images, name)[chosen] for name in fields})
-
-
-def _looking(maps: Mapping[str, NDArray[Any]]) -> Maps:
-    return {name: maps[name] for name in LOOKING if name in maps}
 
 
 def _occlusion(
@@ -109,7 +86,7 @@ def _moved(
     aucs: dict[str, NDArray[np.float32]] = {}
     for row, column, images in moved(pictures, steps):
         right[row, column] = (predict(network, images, "fp32") > 0).float().mean().item()
-        scores = map_scores(_looking(maps_of(network, images)), Truth.of(images))
+        scores = map_scores(looking(network, images), Truth.of(images))
         for name, kinds in scores.items():
             aucs.setdefault(name, np.zeros_like(right))[row, column] = kinds["auc"].mean()
     arrays["moved/found"] = right
@@ -130,10 +107,10 @@ def _distractor(
     pictures = clean.part(0, number)
     some = planted(pictures, patched.tops[:number], patched.lefts[:number], value)
     before, after = (predict(network, it, "fp32") for it in (pictures, some))
-    scores = map_scores(_looking(maps_of(network, some)), Truth.of(some))
+    scores = map_scores(looking(network, some), Truth.of(some))
     return {
         "logit_rise": float((after - before).mean()),
-        "fooled": float((after > 0).float().mean()),
+        "fooled": float(((after > 0) & (before <= 0)).float().mean()),
         "maps": {
             name: {kind: float(values.mean()) for kind, values in kinds.items()}
             for name, kinds in scores.items()
@@ -145,10 +122,10 @@ def _randomised(
     network: Classifier, fresh: Classifier, patched: DeviceImages
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return how near the maps stay to the trained ones, and how well they still point."""
-    truth, trained = Truth.of(patched), _looking(maps_of(network, patched))
+    truth, trained = Truth.of(patched), looking(network, patched)
     found = {}
     for step, changed in randomised(network, fresh):
-        maps = _looking(maps_of(changed, patched))
+        maps = looking(changed, patched)
         scores = map_scores(maps, truth)
         found[step] = {
             name: {

@@ -1,6 +1,6 @@
 """One training loop for all variants."""
 
-__all__ = ["Splits", "Training", "learning_rate", "measure", "predict", "train"]
+__all__ = ["Splits", "Training", "Weights", "learning_rate", "measure", "predict", "train"]
 
 import math
 from collections.abc import Callable
@@ -24,6 +24,9 @@ EVALUATION_BATCH = 100
 Splits: TypeAlias = dict[str, DeviceImages]
 """`train`, `test` and, where the experiment has one, `validation`."""
 
+Weights: TypeAlias = dict[str, Tensor]
+"""A network's state by name."""
+
 Row: TypeAlias = dict[str, float]
 """One epoch: epoch, learning_rate, and <split>_loss and <split>_accuracy of each split."""
 
@@ -37,18 +40,26 @@ class Training:
         optimizer: The same.
         history: One row for each finished epoch.
         best: Weights at the epoch that has been chosen so far.
+        epochs: Weights after each finished epoch, where they are kept; else None.
     """
 
     network: Classifier
     optimizer: Adam
     history: list[Row]
-    best: dict[str, Tensor]
+    best: Weights
+    epochs: list[Weights] | None = None
 
     @classmethod
-    def start(cls, variant: str, seed: int, device: torch.device) -> "Training":
+    def start(
+        cls, variant: str, seed: int, device: torch.device, *, keep_epochs: bool = False
+    ) -> "Training":
         """Return a training before its first epoch."""
         network = build(variant, seed).to(device)
-        return cls(network, Adam(network.parameters()), [], {})
+        return cls(network, Adam(network.parameters()), [], {}, [] if keep_epochs else None)
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights as they are now."""
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def chosen_epoch(self, choose: str) -> int:
         """Return the epoch of the lowest loss on the split `choose`; of equals the first."""
@@ -108,9 +119,9 @@ def train(
         _refuse_what_is_not_finite(losses, row, seed, steps_per_epoch, params)
         training.history.append(row)
         if training.chosen_epoch(params.choose) == epoch:
-            training.best = {
-                name: value.clone() for name, value in training.network.state_dict().items()
-            }
+            training.best = training.weights()
+        if training.epochs is not None:
+            training.epochs.append(training.weights())
         after_epoch(training)
 
 

@@ -46,7 +46,8 @@ def test_evidence_adds_up_to_the_logit(variant, pictures):
 
 @pytest.mark.parametrize("variant", COUNTS)
 def test_a_variant_has_maps_over_space_exactly_if_it_attends_to_places(variant, pictures):
-    maps = build(variant, 3).eval().look(pictures).attention
+    network = build(variant, 3).eval()
+    maps = network.attention.spatial_maps(network.look(pictures).before)
     if variant in MAPS:
         assert maps.shape == (2, MAPS[variant], 24, 24)
         assert maps.min() >= 0

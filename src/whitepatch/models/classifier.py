@@ -24,14 +24,12 @@ class Look:
     Attributes:
         logits: [B].
         evidence: [B, H, W]; its mean over a picture plus the head's bias is the logit, exactly.
-        attention: [B, K, H, W], the layer's own maps over space, or None.
         before: [B, C, H, W], what the attention layer receives.
         after: [B, C, H, W], what it hands on.
     """
 
     logits: Tensor
     evidence: Tensor
-    attention: Tensor | None
     before: Tensor
     after: Tensor
 
@@ -50,14 +48,13 @@ class Classifier(nn.Module):
         return self.head(self.attention(self.backbone(images)).mean(dim=(2, 3))).squeeze(1)
 
     def look(self, images: Tensor) -> Look:
-        """Map images [B, 3, 96, 96] to logits and the maps behind them."""
+        """Map images [B, 3, 96, 96] to logits and what is behind them."""
         before = self.backbone(images)
         after = self.attention(before)
         evidence = torch.einsum("bchw,c->bhw", after, self.head.weight[0])
         return Look(
             logits=evidence.mean(dim=(1, 2)) + self.head.bias,
             evidence=evidence,
-            attention=self.attention.spatial_maps(before),
             before=before,
             after=after,
         )

@@ -2,25 +2,34 @@
 
 import csv
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from whitepatch import evaluation, params, paths, runtime, sources
+from whitepatch.clean import on_clean
+from whitepatch.controls import controls
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
+from whitepatch.emergence import emerge
 from whitepatch.evaluation import Truth
 from whitepatch.files import replacing, write_json
-from whitepatch.maps import controls, maps_of
-from whitepatch.models.classifier import build, title
+from whitepatch.maps import Maps, channel_gates, maps_of
+from whitepatch.models.classifier import Classifier, build, title
 from whitepatch.params import protocol
 from whitepatch.probes import probe
 from whitepatch.stages import run
-from whitepatch.training import predict
+from whitepatch.training import Weights, predict
+
+Arrays = dict[str, NDArray[Any]]
+"""By name, one number or map an image."""
 
 
 def main(name: str, variant: str) -> None:
@@ -32,42 +41,39 @@ def main(name: str, variant: str) -> None:
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
     scored = images.part(shown.start, shown.stop)
-    truth = Truth.of(scored)
     record = json.loads(paths.training_record(name, variant).read_text(encoding="utf-8"))
     smallest = _smallest_losses(paths.history(name, variant))
 
-    seeds: dict[str, Any] = {}
-    arrays: list[dict[str, NDArray[Any]]] = []
+    control = controls(scored)
+    numbers: dict[str, Any] = {}
+    arrays: list[Arrays] = []
     for seed in experiment.train.seeds:
         network = build(variant, seed).to(device)
-        untrained = evaluation.map_scores(maps_of(network, scored), truth)
+        untrained = maps_of(network, scored)
         network.load_state_dict(load_file(paths.weights(name, variant, seed), str(device)))
         logits = predict(network, images, "fp32")
-        maps = maps_of(network, scored)
-        scores = evaluation.map_scores(maps, truth)
+        found, seen = _looked_at(network, scored, untrained, control)
         # the next seed's weights have nothing to do with this one's
         fresh = build(variant, seed + 1).to(device)
         probed = probe(network, fresh, scored, experiment.score)
-        seeds[str(seed)] = {
+        numbers[str(seed)] = {
             **smallest[seed],
             "chosen_epoch": record["chosen_epoch"][str(seed)],
             "test": evaluation.classification(logits, images.labels),
-            "maps": evaluation.means(scores),
-            "untrained_maps": evaluation.means(untrained),
+            **found,
             "probes": probed.numbers,
         }
-        arrays.append(
-            {"logits": logits.cpu().numpy()}
-            | {f"probe/{key}": values for key, values in probed.arrays.items()}
-            | {f"map/{key}": values for key, values in maps.items()}
-            | {
-                f"score/{key}/{kind}": values
-                for key, kinds in scores.items()
-                for kind, values in kinds.items()
-            }
-        )
+        probes = {f"probe/{key}": values for key, values in probed.arrays.items()}
+        arrays.append({"logits": logits.cpu().numpy()} | seen | probes)
 
-    control = evaluation.map_scores(controls(scored), truth)
+    first = experiment.train.seeds[0]
+    emergence = emerge(
+        build(variant, first).to(device),
+        _epochs(paths.epochs(name, variant), experiment.train.epochs, device),
+        scored,
+        experiment.score.panel,
+    )
+    truth = Truth.of(scored)
     num_parameters = sum(weight.numel() for weight in network.parameters())
     write_json(
         paths.metrics(name, variant),
@@ -82,9 +88,10 @@ def main(name: str, variant: str) -> None:
             "trained_on": record["trained_on"],
             "num_test_images": len(images),
             "num_scored_images": int(truth.patched.sum()),
-            "seeds": seeds,
+            "seeds": numbers,
+            "emergence": {"seed": first, "auc": emergence.aucs},
             "controls": {
-                "maps": evaluation.means(control),
+                "maps": evaluation.means(evaluation.map_scores(control, truth)),
                 "brightest_box_auc": evaluation.brightest_box_auc(images),
             },
         },
@@ -101,7 +108,43 @@ def main(name: str, variant: str) -> None:
             scored=np.arange(shown.start, shown.stop),
             pictures=scored.batch(scored.first(experiment.score.panel))[0].cpu().numpy(),
             **{key: np.stack([array[key] for array in arrays]) for key in arrays[0]},
+            **{f"epochs/{key}": values for key, values in emergence.maps.items()},
         )
+
+
+def _looked_at(
+    network: Classifier, images: DeviceImages, untrained: Maps, control: Mapping[str, Any]
+) -> tuple[dict[str, Any], Arrays]:
+    """Return what the maps of one seed say: means for the metrics, and image by image."""
+    truth = Truth.of(images)
+    maps = maps_of(network, images)
+    scores = evaluation.map_scores(maps, truth)
+    clean = on_clean(maps, control, truth.patched)
+    gates = channel_gates(network, images)
+    numbers = {
+        "maps": evaluation.means(scores),
+        "untrained_maps": evaluation.means(evaluation.map_scores(untrained, truth)),
+        "clean": clean.correlations,
+        "channel_gate": None if gates is None else evaluation.gate(gates, truth.patched),
+    }
+    arrays: Arrays = {f"map/{key}": values for key, values in maps.items()}
+    for key, kinds in scores.items():
+        arrays |= {f"score/{key}/{kind}": values for kind, values in kinds.items()}
+    arrays |= {f"clean/{key}": values for key, values in clean.means.items()}
+    return numbers, arrays if gates is None else arrays | {"gate/channel": gates}
+
+
+def _epochs(path: Path, number: int, device: torch.device) -> Iterator[Weights]:
+    """Yield the weights after each epoch, one at a time."""
+    with safe_open(path, "pt", device=str(device)) as file:
+        names = list(file.keys())
+        for epoch in range(1, number + 1):
+            prefix = f"{epoch}."
+            yield {
+                name.removeprefix(prefix): file.get_tensor(name)
+                for name in names
+                if name.startswith(prefix)
+            }
 
 
 def _smallest_losses(history: Path) -> dict[int, dict[str, float]]:

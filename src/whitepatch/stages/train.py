@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from pathlib import Path
 
 from safetensors.torch import save_file
 from tqdm import tqdm
@@ -15,11 +16,11 @@ from whitepatch.files import digest, replacing, write_json, write_text
 from whitepatch.params import Runtime, Train
 from whitepatch.progress import Forecast
 from whitepatch.stages import run
-from whitepatch.training import Splits, Training, train
+from whitepatch.training import Splits, Training, Weights, train
 
 
 def main(name: str, variant: str) -> None:
-    """Write the weights of every seed at its chosen epoch, and the losses of all epochs."""
+    """Write every seed's weights at its chosen epoch and losses; the first's after each epoch."""
     everything = params.load()
     experiment, variant = everything.experiment(name), everything.variant(variant)
     device = runtime.prepare(everything.runtime)
@@ -27,7 +28,11 @@ def main(name: str, variant: str) -> None:
         part: DeviceImages.of(loaded, experiment.patch, experiment.pixels, device)
         for part, loaded in manifest.load(paths.split(name), paths.raw(experiment.source)).items()
     }
-    trainings = {seed: Training.start(variant, seed, device) for seed in experiment.train.seeds}
+    first, *_ = experiment.train.seeds
+    trainings = {
+        seed: Training.start(variant, seed, device, keep_epochs=seed == first)
+        for seed in experiment.train.seeds
+    }
     environment = runtime.environment(device)
     identity = key(
         variant,
@@ -91,8 +96,14 @@ def _write_weights(
     with replacing(paths.model(name, variant)) as folder:
         folder.mkdir()
         for seed, training in trainings.items():
-            weights = {key: tensor.contiguous().cpu() for key, tensor in training.best.items()}
-            save_file(weights, folder / paths.weights(name, variant, seed).name)
+            _save(training.best, folder / paths.weights(name, variant, seed).name)
+            if training.epochs:
+                named = {
+                    f"{epoch}.{key}": tensor
+                    for epoch, weights in enumerate(training.epochs, start=1)
+                    for key, tensor in weights.items()
+                }
+                _save(named, folder / paths.epochs(name, variant).name)
         record = {
             "chosen_by": choose,
             "chosen_epoch": {
@@ -101,6 +112,10 @@ def _write_weights(
             "trained_on": environment,
         }
         write_json(folder / paths.training_record(name, variant).name, record)
+
+
+def _save(weights: Weights, path: Path) -> None:
+    save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, path)
 
 
 def _history(trainings: dict[int, Training]) -> str:

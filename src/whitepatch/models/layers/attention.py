@@ -7,7 +7,7 @@ ways compute the same mixture.
 
 __all__ = ["Conv1dMultiHeadAttention", "MultiHeadAttention", "TokenAttention", "attention"]
 
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -67,15 +67,20 @@ def attention(
         if mask is not None:
             mixed = mixed.masked_fill(~mask.any(-1, keepdim=True), 0)
         return mixed, None
-    scores = query @ key.transpose(-2, -1) / temperature
-    if mask is not None:
-        # a row that sees nothing is given a softmax over everything, then emptied
-        scores = scores.masked_fill(~mask & mask.any(-1, keepdim=True), -torch.inf)
-    weights = torch.softmax(scores, dim=-1)
-    if mask is not None:
-        weights = weights.masked_fill(~mask.any(-1, keepdim=True), 0)
-    weights = F.dropout(weights, dropout)
+    weights = _weights(query, key, temperature, mask)
+    if dropout:
+        weights = F.dropout(weights, dropout)
     return weights @ value, weights
+
+
+def _weights(query: Tensor, key: Tensor, temperature: float, mask: Tensor | None) -> Tensor:
+    # the queries are divided, not the scores: there are far fewer of them
+    scores = (query / temperature) @ key.transpose(-2, -1)
+    if mask is None:
+        return torch.softmax(scores, dim=-1)
+    # a row that sees nothing is given a softmax over everything, then emptied
+    sees = mask.any(-1, keepdim=True)
+    return scores.masked_fill(~mask & sees, -torch.inf).softmax(-1).masked_fill(~sees, 0)
 
 
 class TokenAttention(Protocol):
@@ -115,9 +120,10 @@ class _Heads(nn.Module):
 
     def weights(self, tokens: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
         """Return the attention weights [B, h, queries, keys]."""
-        projected = self._projected(tokens, context)
-        _, weights = attention(*projected, mask=mask, need_weights=True)
-        return cast(Tensor, weights)
+        query, key, _ = self._projected(tokens, context)
+        if mask is not None:
+            mask = _expanded(mask, (*query.shape[:-1], key.shape[-2]))
+        return _weights(query, key, query.shape[-1] ** 0.5, mask)
 
     def _projected(self, tokens: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for name, x, layer in (("tokens", tokens, self.query), ("context", context, self.key)):
