@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from whitepatch.localization import SCORES, coverage, score
+from whitepatch.localization import SCORES, coverage, far_corners, score
 
 AREA = 16 * 16 / 96**2
 
@@ -128,3 +128,9 @@ def test_a_map_that_is_not_finite_is_refused(bad):
     maps[0, 3, 3] = bad
     with pytest.raises(ValueError, match="finite"):
         score(maps, at(3, 3))
+
+
+def test_the_far_corner_lies_opposite_the_patch():
+    tops, lefts = np.array([0, 0, 80, 80, 39, 40]), np.array([0, 80, 0, 80, 41, 40])
+    found = far_corners(tops, lefts, 16, 24).tolist()
+    assert found == [[23, 23], [23, 0], [0, 23], [0, 0], [23, 0], [0, 0]]

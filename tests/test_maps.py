@@ -5,8 +5,8 @@ from helpers.pictures import images_of
 
 from whitepatch.controls import controls
 from whitepatch.evaluation import Truth, map_scores, means
-from whitepatch.localization import coverage
-from whitepatch.maps import channel_gates, far_corners, looking, maps_of, strip_map
+from whitepatch.localization import coverage, far_corners
+from whitepatch.maps import channel_gates, looking, maps_of, strip_map
 from whitepatch.models.classifier import Classifier, build
 from whitepatch.models.layers.backbone import Backbone
 from whitepatch.models.layers.image import ImageAttention
@@ -55,7 +55,7 @@ def test_attention_from_and_to_the_patch_by_loops(images):
         arriving = sum(weights[image, :, :, i].mean(0) * share for i, share in cells)
         np.testing.assert_allclose(maps["from patch"][image].ravel(), leaving, rtol=1e-4)
         np.testing.assert_allclose(maps["to patch"][image].ravel(), arriving, rtol=1e-4)
-        row, column = far_corners(images.tops.numpy(), images.lefts.numpy(), 16)[image]
+        row, column = far_corners(images.tops.numpy(), images.lefts.numpy(), 16, 24)[image]
         afar = weights[image, :, row * 24 + column].mean(0)
         np.testing.assert_allclose(maps["from afar"][image].ravel(), afar, rtol=1e-4)
         received = maps["attention mean"][image].ravel()
@@ -76,18 +76,6 @@ def test_looking_gives_the_same_maps_and_only_those_that_say_where(images, varia
     assert list(some) == [name for name in every if name in where]
     for name, values in some.items():
         np.testing.assert_allclose(values, every[name], rtol=1e-5, atol=1e-9)
-
-
-def test_the_far_corner_lies_opposite_the_patch():
-    tops, lefts = np.array([0, 0, 80, 80, 39, 40]), np.array([0, 80, 0, 80, 41, 40])
-    assert far_corners(tops, lefts, 16).tolist() == [
-        [23, 23],
-        [23, 0],
-        [0, 23],
-        [0, 0],
-        [23, 0],
-        [0, 0],
-    ]
 
 
 def test_channel_gates_are_those_of_the_layer(images):

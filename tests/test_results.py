@@ -6,6 +6,8 @@ import pytest
 
 EXPERIMENTS = ["demo", "photos"]
 
+IN_DVC = ("maps/*", "vector/*", "scores.csv", "numbers.csv")
+
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_results_were_made_by_the_pinned_torch(root, experiment):
@@ -30,5 +32,6 @@ def test_every_variant_learns(root, experiment):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_what_git_keeps_of_an_experiment_stays_small(root, experiment):
     folder = root / "reports" / experiment
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".npz"]
+    in_dvc = {path for name in IN_DVC for path in folder.glob(name)}
+    files = [path for path in folder.rglob("*") if path.is_file() and path not in in_dvc]
     assert sum(path.stat().st_size for path in files) < 4 * 2**20

@@ -6,7 +6,7 @@ The rules, and what was made sharper when, stand in docs/claims.md; the numbers 
 __all__ = ["LEAST_SEEDS", "PAIRS", "Claim", "Measured", "Pair", "Verdict", "decide", "pairs"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, TypeAlias
 
@@ -88,6 +88,7 @@ class Claim:
     Attributes:
         number: 1 to 8, as in docs/article.md.
         text: The claim.
+        subject: The variant that it speaks of.
         verdict: By the rule.
         numbers: What decided, by name.
         figure: The figure that shows it.
@@ -95,6 +96,7 @@ class Claim:
 
     number: int
     text: str
+    subject: str
     verdict: Verdict
     numbers: Mapping[str, Difference | Interval]
     figure: str
@@ -134,7 +136,7 @@ def _with_enough_seeds(claim: Claim) -> Claim:
     least = min(_interval(number).num_seeds for number in claim.numbers.values())
     if least >= LEAST_SEEDS:
         return claim
-    return Claim(claim.number, claim.text, "not decidable", claim.numbers, claim.figure)
+    return replace(claim, verdict="not decidable")
 
 
 def _interval(number: Difference | Interval) -> Interval:
@@ -154,6 +156,7 @@ def _linear_improves(measured: Measured) -> Claim:
     return Claim(
         1,
         "Linear multi-head attention improves on the plain CNN.",
+        "mha_linear",
         _verdict(improves, gain.interval.below(0) or (alike and not improves)),
         {"error: cnn - mha_linear": gain},
         "errors",
@@ -165,6 +168,7 @@ def _linear_maps_miss(measured: Measured) -> Claim:
     return Claim(
         2,
         "Linear multi-head attention's maps do not highlight the patch.",
+        "mha_linear",
         _verdict(gain.interval.mean <= 0, gain.interval.above(0)),
         {"separation: trained - untrained": gain},
         "article",
@@ -176,6 +180,7 @@ def _linear_overfits(measured: Measured) -> Claim:
     return Claim(
         3,
         "Linear multi-head attention overfits somewhat.",
+        "mha_linear",
         _verdict(excess.above(MARGIN), excess.below(MARGIN)),
         {"last test loss / smallest - 1": excess},
         "learning_curves",
@@ -189,6 +194,7 @@ def _conv1d_better_and_calmer(measured: Measured) -> Claim:
     return Claim(
         4,
         "The Conv1d version is clearly better and more stable.",
+        "mha_conv1d",
         _verdict(
             gain.interval.above(0) and calm.interval.above(0),
             gain.interval.below(0) or calm.interval.below(0),
@@ -205,6 +211,7 @@ def _output_shows(number: int, text: str, variant: str, measured: Measured) -> C
     return Claim(
         number,
         text,
+        variant,
         _verdict(
             over_input.interval.above(EQUAL) and over_untrained.interval.above(0),
             over_input.interval.mean < EQUAL,
@@ -222,6 +229,7 @@ def _cbam_best(compared: Sequence[Pair]) -> Claim:
     return Claim(
         6,
         "CBAM is the best of all, with the lowest validation loss.",
+        "cbam",
         _verdict(
             all(pair.lower == "cbam" for pair in mine),
             any(pair.lower not in (None, "cbam") for pair in mine),
@@ -236,6 +244,7 @@ def _cbam_calm(measured: Measured) -> Claim:
     return Claim(
         8,
         "CBAM trains very stably.",
+        "cbam",
         _verdict(calm.interval.above(0), calm.interval.below(0)),
         {"unrest: cnn - cbam": calm},
         "learning_curves",

@@ -10,7 +10,7 @@ Samek, "CLEVR-XAI", 2022, https://arxiv.org/abs/2003.07258; average precision: t
 precision-recall curve, as in information retrieval.
 """
 
-__all__ = ["SCORES", "coverage", "score"]
+__all__ = ["SCORES", "coverage", "far_corners", "score"]
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,21 @@ def coverage(tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int, cells
         return np.clip(overlap, 0, None) / step
 
     return along(tops)[:, :, None] * along(lefts)[:, None, :]
+
+
+def far_corners(
+    tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int, cells: int
+) -> NDArray[np.int64]:
+    """Return row and column of the corner cell that is furthest from each patch, [N, 2].
+
+    Args:
+        tops: [N], first row of the patch, pixels.
+        lefts: [N], first column of the patch, pixels.
+        size: Height and width of the patch, pixels.
+        cells: Cells along a side of the map.
+    """
+    middle = np.stack([tops, lefts], axis=1) + size / 2
+    return np.where(middle < SIDE / 2, cells - 1, 0)
 
 
 def score(maps: NDArray[np.floating], shares: Floats) -> dict[str, Floats]:

@@ -5,7 +5,6 @@ __all__ = [
     "LOOKING",
     "Maps",
     "channel_gates",
-    "far_corners",
     "looking",
     "maps_of",
     "strip_map",
@@ -18,9 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from whitepatch.data.binary import SIDE
 from whitepatch.data.images import DeviceImages
-from whitepatch.localization import coverage
+from whitepatch.localization import coverage, far_corners
 from whitepatch.models.classifier import Classifier, Look
 from whitepatch.models.layers.cbam import CBAM
 from whitepatch.models.layers.image import PixelTokens, StripTokens
@@ -91,12 +89,6 @@ def channel_gates(network: Classifier, images: DeviceImages) -> NDArray[np.float
     )["gate"]
 
 
-def far_corners(tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Return row and column of the corner cell that is furthest from each patch, [N, 2]."""
-    middle = np.stack([tops, lefts], axis=1) + size / 2
-    return np.where(middle < SIDE / 2, CELLS - 1, 0)
-
-
 def strip_map(weights: Tensor, channels: int) -> Tensor:
     """Return the only map over space that strips allow: what each strip receives, drawn over it.
 
@@ -146,7 +138,7 @@ def _between_cells(weights: Tensor, images: DeviceImages, some: Tensor) -> dict[
     tops, lefts = images.tops[some].cpu().numpy(), images.lefts[some].cpu().numpy()
     there = (tops >= 0)[:, None, None]  # clean images: zero
     corners = np.zeros((len(some), CELLS, CELLS))
-    rows, columns = far_corners(tops, lefts, images.patch.size).T
+    rows, columns = far_corners(tops, lefts, images.patch.size, CELLS).T
     corners[np.arange(len(some)), rows, columns] = 1
     inside, afar = (
         torch.as_tensor((x * there).reshape(len(some), -1), dtype=weights.dtype).to(weights.device)

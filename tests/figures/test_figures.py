@@ -8,6 +8,7 @@ from PIL import Image
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors
 from whitepatch.figures.panels import Panel, attention_panel
+from whitepatch.statistics import Interval
 
 
 def test_a_variant_keeps_its_colour_when_another_is_added():
@@ -73,10 +74,14 @@ def test_errors_show_every_seed():
             "accuracy": [0.9] * 6,
         }
     )
-    left, _ = errors(table, {"a": "A", "b": "B"}).axes
-    drawn = [line.get_xdata() for line in left.lines]
-    assert [len(values) for values in drawn] == [3, 2, 3, 2]
+    loss = {name: Interval(0.2, 0.1, 0.25, 3, 0.1) for name in "ab"}
+    intervals = {"min_test_loss": loss, "accuracy": loss}
+    left, _ = errors(table, {"a": "A", "b": "B"}, intervals, {"b": 0.05}).axes
+    drawn = [list(line.get_xdata()) for line in left.lines]
+    assert drawn[0] == pytest.approx([0.1, 0.2, 0.3])
     assert drawn[1] == pytest.approx([0.2, 0.2])
+    assert drawn[4:] == [[0.1, 0.25], [0.1, 0.25], [0.05]], "intervals, then the article's number"
+    assert left.lines[-1].get_ydata() == [1]
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):
@@ -86,6 +91,14 @@ def test_the_same_figure_is_the_same_file(tmp_path):
         style.save(figure, path)
         return path.read_bytes()
 
+    def vector(path):
+        figure = style.new(3, 2)
+        figure.subplots().plot([1, 2], label="a")
+        style.save_vector(figure, path)
+        return path.read_bytes()
+
+    assert vector(tmp_path / "a.svg") == vector(tmp_path / "b.svg")
+    assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes()
     content = draw(tmp_path / "a.png")
     assert draw(tmp_path / "b.png") == content
     assert not {"Software", "Creation Time"} & set(Image.open(BytesIO(content)).text)

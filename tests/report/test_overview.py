@@ -15,8 +15,11 @@ def test_experiments_stand_side_by_side_and_beside_the_article(results):
     figures = {"errors": page.Figure("errors.png", b"PNG", "errors", "compare")}
     content = overview.content([results, other], {"article": "has not run"}, figures)
     assert content["losses"].head == ["variant", "published", "demo", "photos"]
-    assert content["losses"].rows[1] == ["<b>", "0.3125"] + ["0.5000 ± 0.3536"] * 2
+    title, *cells = content["losses"].rows[1]
+    assert (title, [it.text for it in cells]) == ("<b>", ["0.3125"] + ["0.5000 ± 0.3536"] * 2)
+    assert cells[1].origin() == "demo/metrics/b.json: seeds.*.min_test_loss"
     assert content["losses"].rows[0][1] == "–", "the article does not have it"
+    assert content["differences"].rows == [], "nothing to set them against"
     assert [row[0] for row in content["attention"].rows] == ["<b>"], "only what attends to places"
     html, markdown = (page.render(f"index.{kind}", content) for kind in ("html", "md"))
     for text, link in ((html, 'href="demo/report.html"'), (markdown, "](demo/report.md)")):
@@ -80,3 +83,24 @@ def test_the_committed_overview_shows_the_committed_results(root):
         losses = [seed["min_test_loss"] for seed in metrics["seeds"].values()]
         assert f"{sum(losses) / len(losses):.4f}" in text
     assert all(number in text for number in ("0.0541", "0.0421", "0.0143", "0.0280"))
+
+
+def test_differences_are_paired_with_the_plain_cnn_by_hand(results):
+    results.metrics["cnn"] = results.metrics.pop("aa")
+    for variant, losses in (("cnn", (0.5, 0.25)), ("b", (0.25, 0.75))):
+        for seed, loss in zip("01", losses, strict=True):
+            results.metrics[variant]["seeds"][seed]["min_test_loss"] = loss
+    figures = {"errors": page.Figure("errors.png", b"PNG", "errors", "compare")}
+    rows = overview.content([results], {}, figures)["differences"].rows
+    assert [(row[0], row[1].text) for row in rows] == [("<b>", "+0.1250 [-0.2500, +0.5000]")]
+
+
+def test_the_articles_own_images_stand_against_its_numbers_by_hand(results):
+    for seed, loss in (("0", 0.25), ("1", 0.75)):
+        results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
+    results.any_variant["images"]["stand_in"] = False
+    figures = {"errors": page.Figure("errors.png", b"PNG", "errors", "compare")}
+    losses = overview.content([results], {}, figures)["losses"]
+    assert losses.head == ["variant", "published", "demo", "demo − published"]
+    assert losses.rows[1][3].text == "+0.19"
+    assert losses.rows[0][3] == "–"

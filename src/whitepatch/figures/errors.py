@@ -11,17 +11,27 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from whitepatch.figures import style
+from whitepatch.statistics import Interval
 
 LINES = {"train": ":", "validation": "--", "test": "o-"}
 """How each split is drawn; the colour says the variant."""
 
 
-def errors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+def errors(
+    table: pd.DataFrame,
+    titles: Mapping[str, str],
+    intervals: Mapping[str, Mapping[str, Interval]],
+    published: Mapping[str, float],
+) -> Figure:
     """Draw smallest test loss and test accuracy: a dot for each seed, a bar for the mean.
+
+    A line under the dots is the 95 % interval of the mean; a diamond is the article's number.
 
     Args:
         table: One row a variant and seed, with `variant`, `min_test_loss` and `accuracy`.
         titles: What to call each variant, in order from top to bottom.
+        intervals: By column of the table, then by variant.
+        published: The article's smallest test losses by variant; none where they do not compare.
     """
     figure = style.new(10, 0.9 + 0.5 * len(titles))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -32,6 +42,12 @@ def errors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     right.set(xlabel="test accuracy: higher is better")
     left.set_yticks(range(len(titles)), list(titles.values()))
     left.invert_yaxis()
+    for axes, column in ((left, "min_test_loss"), (right, "accuracy")):
+        for place, variant in enumerate(titles):
+            it = intervals[column][variant]
+            colour = style.colours(list(titles))[variant]
+            axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
+    _diamonds(left, published, titles)
     return figure
 
 
@@ -53,15 +69,19 @@ def errors_by_experiment(
     row = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axes, (name, table) in zip(row, tables.items(), strict=True):
         _dots(axes, table, "min_test_loss", titles)
-        for place, variant in enumerate(titles):
-            if variant in published.get(name, {}):
-                axes.plot(published[name][variant], place, "D", mfc="white", mec=style.INK, ms=7)
+        _diamonds(axes, published.get(name, {}), titles)
         axes.set(title=headings[name])
         _logarithmic(axes)
     row[0].set_yticks(range(len(titles)), list(titles.values()))
     row[0].invert_yaxis()
     figure.supxlabel("smallest test loss (nats): lower is better", fontsize="medium")
     return figure
+
+
+def _diamonds(axes: Any, published: Mapping[str, float], titles: Mapping[str, str]) -> None:
+    for place, variant in enumerate(titles):
+        if variant in published:
+            axes.plot(published[variant], place, "D", mfc="white", mec=style.INK, ms=7)
 
 
 def _logarithmic(axes: Any) -> None:

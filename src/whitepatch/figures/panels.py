@@ -1,6 +1,6 @@
 """Pictures beside the maps that the variants make of them."""
 
-__all__ = ["Panel", "article_panel", "attention_panel", "prediction_panel"]
+__all__ = ["Panel", "article_panel", "attention_panel", "draw_map", "prediction_panel"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from whitepatch.data.binary import SIDE
 from whitepatch.figures import style
+from whitepatch.localization import far_corners
 from whitepatch.params import Experiment
 
 NAMES = {
-    "attention mean": "attention, mean of heads",
+    "attention mean": "attention",
     "attention gate": "spatial gate",
     "strips": "strips",
     "from patch": "from the patch",
     "to patch": "to the patch",
+    "from afar": "from afar",
 }
 """What people call a map, where its own name is too short."""
 
@@ -68,6 +71,12 @@ class Panel:
         """Outline the patch of a row, `width` points wide."""
         style.outline(axes, int(self.tops[row]), int(self.lefts[row]), self.size, width)
 
+    def mark_afar(self, axes: Axes, row: int, cells: int) -> None:
+        """Mark the corner cell that is furthest from the patch of a row."""
+        where = self.tops[row : row + 1], self.lefts[row : row + 1]
+        (top, left), *_ = (far_corners(*where, self.size, cells) + 0.5) * SIDE / cells
+        axes.plot(left, top, "x", color=style.PATCH, ms=7, mew=1.8, clip_on=False, zorder=3)
+
 
 def attention_panel(
     panel: Panel,
@@ -80,7 +89,7 @@ def attention_panel(
     """Draw the same pictures in rows, and maps of the variants in columns.
 
     Evidence is red for and blue against a patch, white at zero. Attention runs from black at its
-    lowest to yellow at its highest value; of several heads their mean is drawn. Each map has its
+    lowest to yellow at its highest value; of several heads the mean is drawn. Each map has its
     own scale.
 
     Args:
@@ -92,7 +101,7 @@ def attention_panel(
         rows: Which of the pictures.
     """
     shown = [(variant, name) for variant, name, _ in columns if " head " not in name]
-    figure = style.new(1.2 * (len(shown) + 1), 1.15 * len(rows) + 1.2)
+    figure = style.new(1.02 * (len(shown) + 1), 1.0 * len(rows) + 1.0)
     grid = figure.subplots(len(rows), len(shown) + 1, squeeze=False)
     grid[0, 0].set_title("picture")
     for column, (variant, name) in enumerate(shown, start=1):
@@ -100,8 +109,10 @@ def attention_panel(
         grid[0, column].set_title(heading.replace(", ", ",\n"))
         for axes, row in zip(grid[:, column], rows, strict=True):
             values = maps[variant][f"map/{name}"][place, row]
-            _map(axes, values, signed=name == "evidence")
+            draw_map(axes, values, signed=name == "evidence")
             panel.outline(axes, row)
+            if name == "from afar":
+                panel.mark_afar(axes, row, len(values))
     for axes, row in zip(grid[:, 0], rows, strict=True):
         panel.draw(axes, row)
     return figure
@@ -129,7 +140,7 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
         for row in range(len(panel)):
             for channel in range(3):
                 values = maps[variant][f"map/output {channel + 1}"][0, row]
-                _map(grid[row, channel], values, signed=False)
+                draw_map(grid[row, channel], values, signed=False)
                 panel.outline(grid[row, channel], row, width=0.7)
                 if row == 0:
                     grid[row, channel].set_title(f"{channel + 1}")
@@ -158,13 +169,14 @@ def prediction_panel(
         style.picture(grid[row, 0], picture)
         grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
         for column, key in enumerate(shown, start=1):
-            _map(grid[row, column], maps[key][row], signed=key == "evidence")
+            draw_map(grid[row, column], maps[key][row], signed=key == "evidence")
     for axes, key in zip(grid[0], ["picture", *shown], strict=True):
         axes.set_title(NAMES.get(key, key).replace(", ", ",\n"))
     return figure
 
 
-def _map(axes: Axes, values: NDArray[np.floating], *, signed: bool) -> None:
+def draw_map(axes: Axes, values: NDArray[np.floating], *, signed: bool) -> None:
+    """Draw a map on its own scale; a signed one is white at zero, red above and blue below."""
     if signed:
         most = np.abs(values).max() or 1.0
         style.picture(axes, values, cmap="RdBu_r", vmin=-most, vmax=most)

@@ -1,6 +1,6 @@
 """One look for every figure: fonts, the colour of each variant, the patch's outline."""
 
-__all__ = ["INK", "PATCH", "Picture", "colours", "new", "outline", "picture", "save"]
+__all__ = ["INK", "PATCH", "Picture", "colours", "new", "outline", "picture", "save", "save_vector"]
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -53,6 +53,12 @@ def save(figure: Figure, path: Path, *, photographs: bool = True) -> None:
         if not photographs:
             flat = flat.quantize(256, dither=Image.Dither.NONE)
         flat.save(temporary, format="png", optimize=True)
+
+
+def save_vector(figure: Figure, path: Path) -> None:
+    """Write an SVG, atomically, without a trace of when it was made."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def colours(variants: Sequence[str]) -> dict[str, str]:

@@ -2,217 +2,126 @@
 
 __all__ = ["content"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import pandas as pd
 
 from whitepatch.claims import LEAST_SEEDS, Claim, Pair, Verdict
-from whitepatch.localization import SCORES
-from whitepatch.report.page import Figure, Table, ranged, spread
+from whitepatch.report import rows
+from whitepatch.report.numbers import Number, Source
+from whitepatch.report.page import Figure, Table
 from whitepatch.report.results import Results
-from whitepatch.report.tables import (
-    comparison,
-    feature_table,
-    looking_maps,
-    map_table,
-    mixing_maps,
-    probe_tables,
-    published_table,
-    seed_table,
-)
+from whitepatch.report.sources import ERROR, SEPARATION, curve, parameter, seeds, total
+from whitepatch.report.tables import comparison, looking_maps, map_table
 from whitepatch.report.verdicts import Verdicts
-from whitepatch.statistics import ALPHA, Difference, Interval
-
-LOSSES = {"min_train_loss": "smallest train loss", "min_test_loss": "smallest test loss"}
-"""What people call the article's two numbers."""
-
-CONTROLS = {
-    "brightness": "control: brightness",
-    "edges": "control: edges",
-    "blob": "control: a blob in the middle",
-    "uniform": "chance (uniform map)",
-    "perfect": "ceiling (perfect 24×24 map)",
-}
-"""What people call the maps that no network made."""
+from whitepatch.statistics import ALPHA
 
 
-def content(results: Results, verdicts: Verdicts, figures: Mapping[str, Figure]) -> dict[str, Any]:
-    """Return what the templates of a page are filled with."""
+def content(
+    results: Results, verdicts: Verdicts, figures: Mapping[str, Figure], inputs: Table
+) -> dict[str, Any]:
+    """Return what the templates of a page are filled with.
+
+    Args:
+        results: Of the experiment.
+        verdicts: Of the same.
+        figures: By name.
+        inputs: The files that the page was made from.
+    """
     some = results.any_variant
     return {
         "name": results.name,
         "experiment": results.experiment,
         "origin": results.origin,
         "is_printed": results.is_printed,
-        "published": _published(results),
+        "chosen_by": some["chosen_by"],
+        "trained_on": some["trained_on"],
         "figures": figures,
-        "some": some,
-        "num_seeds": len(results.experiment.train.seeds),
-        "lowest": _best(results, "min_test_loss", "idxmin"),
-        "highest": _best(results, "accuracy", "idxmax"),
-        "errors": _errors(results),
-        "scores": _scores(results),
-        "claims": _claims(results, verdicts.claims),
-        "verdicts": _by_verdict(verdicts.claims),
-        "pairs": _pairs(results, verdicts.pairs),
-        "significant": [pair for pair in verdicts.pairs if pair.lower],
         "titles": results.titles,
-        "num_pairs": len(verdicts.pairs),
-        "least_seeds": LEAST_SEEDS,
-        "reachable": _reachable(verdicts.pairs),
+        "n": _numbers(results, verdicts),
+        "lowest": _best(results, "min_test_loss", ERROR, "idxmin", 4),
+        "highest": _best(results, "accuracy", "test.accuracy", "idxmax", 3),
         "looks": _extreme(results, "idxmax"),
         "misses": _extreme(results, "idxmin"),
-        "smallest_p": max((it.difference.smallest_p for it in verdicts.pairs), default=1.0),
-        "probes": _probes(results),
-        "features": _features(results),
-        "first_seed": results.experiment.train.seeds[0],
+        "verdicts": _by_verdict(verdicts.claims),
+        "significant": [pair for pair in verdicts.pairs if pair.lower],
+        "others": len(verdicts.pairs) > sum(pair.lower is not None for pair in verdicts.pairs),
+        "reachable": _reachable(verdicts.pairs),
+        "errors": rows.errors(results),
+        "published": rows.published(results),
+        "pairs": rows.pairs(results, verdicts.pairs),
+        "claims": rows.claims(results, verdicts.claims),
+        "scores": rows.scores(results),
+        "clean": rows.clean(results),
+        "probes": rows.probes(results),
+        "features": rows.features(results),
+        "inputs": inputs,
     }
 
 
-def _best(results: Results, measure: str, which: str) -> dict[str, Any]:
+def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
+    """Return the numbers of the sentences that no table has, by name."""
+    experiment, some = results.experiment, results.any_variant
+    first = next(iter(results.metrics))
+
+    def given(value: float, key: str) -> Number:
+        return Number.plain(value, parameter(results.name, key))
+
+    train, patch, score, pixels = (
+        experiment.train,
+        experiment.patch,
+        experiment.score,
+        experiment.pixels,
+    )
+    smallest_p = max((pair.difference.smallest_p for pair in verdicts.pairs), default=1.0)
+    trained = parameter(results.name, "split.train.*")
+    where = (parameter(results.name, "split.test.start"), parameter(results.name, "score.first"))
+    planned = Source("src/whitepatch/claims.py", "PAIRS"), Source("params.yaml", "variants")
+    least = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
+    all_seeds = parameter(results.name, "train.seeds")
+    threads = some["trained_on"]["threads"]
+    return {
+        "test_images": Number.count(some["num_test_images"], total(first, "num_test_images")),
+        "scored_images": Number.count(some["num_scored_images"], total(first, "num_scored_images")),
+        "seeds": Number.count(len(train.seeds), all_seeds),
+        "first_seed": Number.plain(train.seeds[0], all_seeds),
+        "brightest_box": Number.fixed(
+            some["controls"]["brightest_box_auc"], 3, total(first, "controls.brightest_box_auc")
+        ),
+        "pairs": Number.count(len(verdicts.pairs), *planned),
+        "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
+        "least_seeds": Number.count(LEAST_SEEDS, least),
+        "claims": Number.count(len(verdicts.claims), Source("src/whitepatch/claims.py", "decide")),
+        "grid": given(score.grid, "score.grid"),
+        "movers": given(score.movers, "score.movers"),
+        "first_row": Number.count(experiment.split.test.start + score.first, *where),
+        "offset": given(pixels.offset, "pixels.offset"),
+        "scale": given(pixels.scale, "pixels.scale"),
+        "size": given(patch.size, "patch.size"),
+        "value": Number(f"{patch.value}", "as given", (parameter(results.name, "patch.value"),)),
+        "positions": given(patch.positions, "patch.positions"),
+        "train_images": Number.count(len(experiment.split.train), trained),
+        "epochs": given(train.epochs, "train.epochs"),
+        "batch_size": given(train.batch_size, "train.batch_size"),
+        "learning_rate": given(train.learning_rate, "train.learning_rate"),
+        "threads": Number.count(threads, total(first, "trained_on.threads")),
+    }
+
+
+def _best(results: Results, measure: str, key: str, which: str, digits: int) -> dict[str, Any]:
     table = comparison(results)
     table = table[table["measure"] == measure].reset_index(drop=True)
     row = table.loc[getattr(table["mean"], which)()]
-    return {"title": results.titles[row["variant"]], "mean": row["mean"], "std": row["std"]}
-
-
-def _errors(results: Results) -> Table:
-    table = seed_table(results)
-    rows = []
-    for variant, title in results.titles.items():
-        seeds = table[table["variant"] == variant]
-        rows.append(
-            [
-                title,
-                f"{results.metrics[variant]['num_parameters']:,}",
-                spread(seeds["min_train_loss"], 4),
-                spread(seeds["min_test_loss"], 4),
-                spread(seeds["loss"], 4),
-                spread(seeds["accuracy"], 3),
-                spread(seeds["auc"], 3),
-            ]
-        )
-    return Table(
-        [
-            "variant",
-            "parameters",
-            "smallest train loss",
-            "smallest test loss",
-            "chosen test loss",
-            "test accuracy",
-            "test ROC-AUC",
-        ],
-        rows,
-    )
-
-
-def _published(results: Results) -> Table:
-    """Return the article's numbers beside ours; empty where the images are not its own kind."""
-    head = ["variant", "loss", "published", "measured", "difference", "seeds below"]
-    if results.experiment.source != "stl10":
-        return Table(head, [])
-    return Table(
-        head,
-        [
-            [
-                results.titles[row["variant"]],
-                LOSSES[row["measure"]],
-                f"{row['published']:#.3g}",
-                f"{row['mean']:#.3g}" + (f" ± {row['std']:#.2g}" if row["num_seeds"] > 1 else ""),
-                f"{row['difference']:+#.2g}",
-                f"{row['num_below']} of {row['num_seeds']}",
-            ]
-            for row in published_table(results).to_dict("records")
-        ],
-    )
-
-
-def _scores(results: Results) -> Table:
-    table = map_table(results)
-    rows = []
-    for variant, name, label in [*looking_maps(results), *mixing_maps(results)]:
-        chosen = table[(table["variant"] == variant) & (table["map"] == name)]
-        trained, untrained = chosen[chosen["trained"]], chosen[~chosen["trained"]]
-        rows.append(
-            [
-                label,
-                *(spread(trained[kind], 2) for kind in SCORES),
-                spread(untrained["auc"], 2),
-            ]
-        )
-    controls = results.any_variant["controls"]["maps"]
-    rows += [
-        [label, *(f"{controls[name][kind]:.2f}" for kind in SCORES), "–"]
-        for name, label in CONTROLS.items()
-    ]
-    return Table(
-        ["map", "pixel AUC", "AP", "pointing", "mass", "rank", "pixel AUC, untrained"],
-        rows,
-    )
-
-
-def _features(results: Results) -> Table:
-    table = feature_table(results)
-
-    def cell(variant: str, side: str, *, trained: bool) -> str:
-        chosen = (
-            (table["variant"] == variant) & (table["side"] == side) & (table["trained"] == trained)
-        )
-        return spread(table.loc[chosen, "separation"], 2)
-
-    return Table(
-        ["variant", "output", "input", "output, untrained"],
-        [
-            [
-                title,
-                cell(variant, "output", trained=True),
-                cell(variant, "input", trained=True),
-                cell(variant, "output", trained=False),
-            ]
-            for variant, title in results.titles.items()
-        ],
-    )
-
-
-def _claims(results: Results, claims: list[Claim]) -> Table:
-    """Return a row for each number that decides; claim and verdict stand in the first of theirs."""
-    rows = []
-    for claim in claims:
-        first = [f"{claim.number}. {claim.text}", claim.verdict]
-        for name, number in claim.numbers.items():
-            p = f"{number.p_value:.3f}" if isinstance(number, Difference) else "–"
-            found = number.interval if isinstance(number, Difference) else number
-            shown = [ranged(found, 4), p, _detectable(found)]
-            rows.append([*first, _with_titles(results, name), *shown])
-            first = ["", ""]
-    return Table(
-        ["claim", "verdict", "decided by", "mean [95 % interval]", "p", "smallest detectable"],
-        rows,
-    )
-
-
-def _with_titles(results: Results, name: str) -> str:
-    """Return the name of a number with titles instead of variants: `error: a - b`."""
-    measure, _, rest = name.rpartition(": ")
-    parts = [results.titles.get(part, part) for part in rest.split(" - ")]
-    return f"{measure}: {' − '.join(parts)}" if measure else " − ".join(parts)
-
-
-def _detectable(found: Interval) -> str:
-    return f"{found.detectable:.4f}" if found.num_seeds > 1 else "–"
-
-
-def _reachable(pairs: list[Pair]) -> bool:
-    """Say whether so many seeds could make any comparison significant."""
-    return bool(pairs) and len(pairs) * pairs[0].difference.smallest_p < ALPHA
+    mean = Number.fixed(row["mean"], digits, *seeds("*", key), form="mean of the best variant")
+    return {"title": results.titles[row["variant"]], "mean": mean}
 
 
 def _extreme(results: Results, which: str) -> dict[str, Any]:
     """Return the trained map with the highest or lowest mean pixel AUC, heads left out."""
     table = map_table(results)
     means = table.groupby(["variant", "map", "trained"])["auc"].mean()
-    rows = pd.DataFrame(
+    found = pd.DataFrame(
         {
             "label": label,
             "trained": means[variant, name, True],
@@ -221,75 +130,40 @@ def _extreme(results: Results, which: str) -> dict[str, Any]:
         for variant, name, label in looking_maps(results)
         if " head " not in name
     )
-    return dict(rows.loc[getattr(rows["trained"], which)()])
+    row = found.loc[getattr(found["trained"], which)()]
+    # which map it is depends on all of them
+    ours, before = seeds("*", "maps.*.auc", "untrained_maps.*.auc")
+    return {
+        "label": row["label"],
+        "trained": Number.fixed(row["trained"], 2, ours, form="mean of that map"),
+        "untrained": Number.fixed(row["untrained"], 2, ours, before, form="mean of that map"),
+    }
 
 
-def _by_verdict(claims: list[Claim]) -> list[dict[str, Any]]:
+def _by_verdict(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """Return how many claims got each verdict, and which; nothing if there are none."""
+    sources = (
+        *seeds("*", ERROR, *dict.fromkeys(SEPARATION.values())),
+        curve("*"),
+    )
     found = {
         verdict: [str(claim.number) for claim in claims if claim.verdict == verdict]
         for verdict in get_args(Verdict)
     }
     return [
-        {"verdict": verdict, "number": len(numbers), "claims": ", ".join(numbers)}
+        {
+            "verdict": verdict,
+            "several": len(numbers) != 1,
+            "number": Number.count(len(numbers), *sources) if numbers else "none",
+            "claims": Number(", ".join(numbers), "numbers of the claims", sources)
+            if numbers
+            else "",
+        }
         for verdict, numbers in found.items()
         if claims
     ]
 
 
-def _pairs(results: Results, pairs: list[Pair]) -> Table:
-    return Table(
-        [
-            "smallest test loss of",
-            "mean [95 % interval]",
-            "p",
-            "p, Holm",
-            "P(first > second)",
-            "detectable",
-        ],
-        [
-            [
-                f"{results.titles[pair.first]} − {results.titles[pair.second]}",
-                ranged(pair.difference.interval, 4),
-                f"{pair.difference.p_value:.3f}",
-                f"{pair.adjusted_p:.3f}",
-                f"{pair.difference.probability:.2f}",
-                _detectable(pair.difference.interval),
-            ]
-            for pair in pairs
-        ],
-    )
-
-
-def _probes(results: Results) -> Table:
-    tables = probe_tables(results)
-
-    def cell(name: str, variant: str, column: str, digits: int, **where: str) -> str:
-        table = tables[name]
-        chosen = table["variant"] == variant
-        for key, value in where.items():
-            chosen &= table[key] == value
-        values: pd.Series[float] = table.loc[chosen, column]
-        return spread(values, digits) if len(values) else "–"
-
-    return Table(
-        [
-            "variant",
-            "logit falls: patch taken away",
-            "grey box over it",
-            "grey box elsewhere",
-            "found, all places",
-            "found, worst place",
-            "logit rises: black box",
-            "grey box",
-        ],
-        [
-            [
-                title,
-                *(cell("occlusion", variant, it, 2) for it in ("removed", "hidden", "elsewhere")),
-                *(cell("moved", variant, it, 2) for it in ("found", "found_at_worst_place")),
-                *(cell("fooled", variant, "logit_rise", 2, planted=it) for it in ("black", "grey")),
-            ]
-            for variant, title in results.titles.items()
-        ],
-    )
+def _reachable(pairs: Sequence[Pair]) -> bool:
+    """Say whether so many seeds could make any comparison significant."""
+    return bool(pairs) and len(pairs) * pairs[0].difference.smallest_p < ALPHA

@@ -1,6 +1,6 @@
 """From tables to a page: one self-contained HTML file, and its twin in Markdown."""
 
-__all__ = ["Figure", "Table", "ranged", "render", "spread"]
+__all__ = ["Figure", "Table", "render"]
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from whitepatch.statistics import Interval
+from whitepatch.report.numbers import Number
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells are text already; the first column names the row."""
+    """A table; the first column names the row."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Number]]
 
 
 @dataclass(frozen=True)
@@ -49,32 +49,44 @@ class Figure:
         return b64encode(self.image).decode("ascii")
 
 
-def render(template: str, content: Mapping[str, Any]) -> str:
-    """Fill a template: *.html needs no other file, *.md lies beside its figures."""
-    return _environment(escape=template.endswith(".html")).get_template(template).render(content)
+def render(template: str, content: Mapping[str, Any], ledger: list[Number] | None = None) -> str:
+    """Fill a template: *.html needs no other file, *.md lies beside its figures.
 
+    Args:
+        template: Its file.
+        content: What it is filled with.
+        ledger: Gets every number of the page, in order.
 
-def spread(values: "pd.Series[float]", digits: int) -> str:
-    """Return `mean ± standard deviation` of some seeds, or the value of a single one."""
-    mean = f"{values.mean():.{digits}f}"
-    return f"{mean} ± {values.std():.{digits}f}" if len(values) > 1 else mean
-
-
-def ranged(interval: Interval, digits: int) -> str:
-    """Return `mean [low, high]`, or the mean alone where there is no interval."""
-    mean, low, high = (f"{x:+.{digits}f}" for x in (interval.mean, interval.low, interval.high))
-    return f"{mean} [{low}, {high}]" if interval.num_seeds > 1 else mean
-
-
-def _environment(*, escape: bool) -> Environment:
+    Raises:
+        TypeError: The template prints a number past the filter `number`.
+    """
+    html = template.endswith(".html")
     # one setting for all templates of a page: the words that both pages share are escaped in HTML
     environment = Environment(
         loader=PackageLoader("whitepatch.report"),
-        autoescape=escape,  # noqa: S701 -- Markdown is not HTML
+        autoescape=html,  # noqa: S701 -- Markdown is not HTML
         undefined=StrictUndefined,
+        finalize=_refuse_bare_numbers,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["fixed"] = lambda value, digits: f"{value:.{digits}f}"
-    return environment
+
+    def number(value: Number | str) -> str:
+        """Print a number, with its origin where the page can show it; and words as they are."""
+        if isinstance(value, str):
+            return value
+        if ledger is not None:
+            ledger.append(value)
+        if not html:
+            return value.text
+        return Markup('<span title="{}">{}</span>').format(value.origin(), value.text)
+
+    environment.filters["number"] = number
+    return environment.get_template(template).render(content)
+
+
+def _refuse_bare_numbers(value: Any) -> Any:
+    if isinstance(value, int | float | Number):
+        raise TypeError(f"a page prints {value!r} past the filter `number`")
+    return value

@@ -1,7 +1,9 @@
 """From metrics to tidy tables."""
 
 __all__ = [
+    "clean_table",
     "comparison",
+    "emergence_table",
     "feature_table",
     "looking_maps",
     "map_table",
@@ -32,6 +34,9 @@ ATTENTION = {
     "strips": "its strips",
 }
 """What people call an attention map, where it is not a single head."""
+
+MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar": "from afar"}
+"""What people call attention that leaves or reaches chosen cells."""
 
 
 def seed_table(results: Results) -> pd.DataFrame:
@@ -124,11 +129,11 @@ def looking_maps(results: Results) -> list[tuple[str, str, str]]:
 
 
 def mixing_maps(results: Results) -> list[tuple[str, str, str]]:
-    """Return (variant, map, label) of the attention from the patch's cells, and to them."""
+    """Return (variant, map, label) of the attention of chosen queries, and to chosen keys."""
     return [
-        (variant, name, f"{title}: {name.replace(' patch', ' the patch')}")
+        (variant, name, f"{title}: {label}")
         for variant, title in results.titles.items()
-        for name in ("from patch", "to patch")
+        for name, label in MIXING.items()
         if name in next(iter(results.metrics[variant]["seeds"].values()))["maps"]
     ]
 
@@ -179,6 +184,32 @@ def _kinds(maps: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return evidence and attention, as far as they are there, by these names."""
     found = [("evidence", maps["evidence"])]
     return found + [("attention", maps[name]) for name in ATTENTION if name in maps]
+
+
+def clean_table(results: Results) -> pd.DataFrame:
+    """Return what maps follow on clean pictures, one row a variant, map and seed.
+
+    Columns: `variant`, `map`, `seed`, and the rank correlation with each control.
+    """
+    return pd.DataFrame(
+        {"variant": variant, "map": name, "seed": int(seed)} | correlations
+        for variant, metrics in results.metrics.items()
+        for seed, numbers in metrics["seeds"].items()
+        for name, correlations in numbers["clean"].items()
+    )
+
+
+def emergence_table(results: Results) -> pd.DataFrame:
+    """Return how well the first seed's maps point, epoch by epoch; epoch 0 is before the first.
+
+    Columns: `variant`, `map` (`evidence` or `attention`), `epoch` and `auc`.
+    """
+    return pd.DataFrame(
+        {"variant": variant, "map": kind, "epoch": epoch, "auc": auc}
+        for variant, metrics in results.metrics.items()
+        for kind, aucs in _kinds(metrics["emergence"]["auc"])
+        for epoch, auc in enumerate(aucs)
+    )
 
 
 def feature_table(results: Results) -> pd.DataFrame:

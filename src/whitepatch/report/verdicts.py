@@ -64,6 +64,7 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
             {
                 "id": claim.number,
                 "text": claim.text,
+                "variant": claim.subject,
                 "verdict": claim.verdict,
                 "numbers": {name: _number(value) for name, value in claim.numbers.items()},
                 "figure": claim.figure,

@@ -1,0 +1,136 @@
+"""Every figure of an experiment's page: what it shows, what it is drawn from, and how."""
+
+__all__ = ["FIGURES", "PHOTOGRAPHS", "draw"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from whitepatch.figures.clean import channel_gates, clean_maps
+from whitepatch.figures.emergence import emergence
+from whitepatch.figures.errors import errors, learning_curves
+from whitepatch.figures.localization import localization
+from whitepatch.figures.panels import Panel, article_panel, attention_panel
+from whitepatch.figures.probes import distractors, occlusions, places, randomisation
+from whitepatch.report.results import Results
+from whitepatch.report.tables import (
+    ATTENTION,
+    emergence_table,
+    looking_maps,
+    map_table,
+    mixing_maps,
+    probe_tables,
+    seed_table,
+)
+from whitepatch.statistics import Interval, interval
+
+FIGURES = {
+    "errors": (
+        "Smallest test loss and test accuracy: every seed a dot, the mean with its 95 % interval",
+        "metrics/",
+    ),
+    "learning_curves": ("Loss and accuracy by epoch, by variant", "history/"),
+    "attention": ("Test pictures beside evidence and attention maps of the variants", "maps/"),
+    "localization": ("Scores of the maps, with chance, ceiling and controls", "metrics/"),
+    "mixing": ("Test pictures beside attention from chosen queries, and to the patch", "maps/"),
+    "emergence": ("Pixel AUC of the maps by epoch, and the maps of one picture", "maps/"),
+    "clean": ("Mean maps over clean pictures and seeds, each on its own scale", "maps/"),
+    "occlusion": ("Fall of the logit when the patch, or something else, is hidden", "metrics/"),
+    "places": (
+        "By the place of the patch: how often it is found, and the maps' pixel AUC",
+        "maps/",
+    ),
+    "distractors": ("How well maps point at the patch, and at boxes without meaning", "metrics/"),
+    "randomisation": ("How near maps stay while ever more layers are drawn anew", "metrics/"),
+    "channel_gates": (
+        "How far each channel is open: mean, and the middle half of the pictures; first seed",
+        "maps/",
+    ),
+    "article": ("Test pictures beside three channels of each variant's layer output", "maps/"),
+}
+"""What each figure shows, and the files that it is drawn from."""
+
+PHOTOGRAPHS = ("attention", "mixing", "article")
+"""The figures with photographs in them."""
+
+Saved = Mapping[str, Any]
+"""By variant, the arrays of its evaluation."""
+
+
+def draw(results: Results, histories: Mapping[str, pd.DataFrame], maps: Saved) -> dict[str, Figure]:
+    """Draw the figures of `FIGURES`, as far as the variants have what they show."""
+    titles, experiment = results.titles, results.experiment
+    some = next(iter(maps.values()))
+    panel = Panel.of(some, experiment)
+    table, probes = seed_table(results), probe_tables(results)
+    looking, mixing = looking_maps(results), mixing_maps(results)
+    drawn = {
+        "errors": errors(table, titles, _intervals(table), _published(results)),
+        "learning_curves": learning_curves(histories, titles),
+        "localization": localization(map_table(results), looking, titles),
+        "attention": attention_panel(panel, maps, looking, titles, place=0, rows=range(len(panel))),
+        "emergence": emergence(emergence_table(results), _by_kind(maps, "epochs"), panel, titles),
+        "clean": clean_maps(_mean_over_seeds(_by_kind(maps, "clean")), titles),
+        "occlusion": occlusions(probes["occlusion"], titles),
+        "places": places(
+            _mean_over_seeds(_by_kind(maps, "probe/moved")), titles, experiment.patch.positions - 1
+        ),
+        "distractors": distractors(probes["distractor"], titles, _in_order(probes, "planted")),
+        "randomisation": randomisation(probes["randomised"], titles, _in_order(probes, "step")),
+        "article": article_panel(panel, maps, titles),
+    }
+    if mixing and panel.patched:
+        drawn["mixing"] = attention_panel(panel, maps, mixing, titles, place=0, rows=panel.patched)
+    gate = "gate/channel"
+    gates = {name: saved[gate][0] for name, saved in maps.items() if gate in saved}
+    if gates:
+        drawn["channel_gates"] = channel_gates(gates, some["labels"][some["scored"]] > 0, titles)
+    return drawn
+
+
+def _by_kind(maps: Saved, prefix: str) -> dict[str, dict[str, NDArray[np.floating]]]:
+    """Return by variant what was saved of its evidence, its attention, and whether it was found."""
+    kinds = {name: name for name in ("found", "evidence")} | dict.fromkeys(ATTENTION, "attention")
+    return {
+        variant: {
+            kind: saved[f"{prefix}/{name}"]
+            for name, kind in kinds.items()
+            if f"{prefix}/{name}" in saved
+        }
+        for variant, saved in maps.items()
+    }
+
+
+def _mean_over_seeds(
+    arrays: Mapping[str, Mapping[str, NDArray[np.floating]]],
+) -> dict[str, dict[str, NDArray[np.floating]]]:
+    return {
+        variant: {kind: values.mean(axis=0) for kind, values in kinds.items()}
+        for variant, kinds in arrays.items()
+    }
+
+
+def _in_order(probes: Mapping[str, pd.DataFrame], column: str) -> Sequence[str]:
+    name = "distractor" if column == "planted" else "randomised"
+    return list(dict.fromkeys(probes[name][column]))
+
+
+def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:
+    return {
+        column: {
+            str(variant): interval(seeds[column].to_numpy(), f"figure of {column}, {variant}")
+            for variant, seeds in table.groupby("variant", sort=False)
+        }
+        for column in ("min_test_loss", "accuracy")
+    }
+
+
+def _published(results: Results) -> dict[str, float]:
+    """Return the article's smallest test losses where the images are its own kind."""
+    if results.origin["stand_in"]:
+        return {}
+    return {variant: it["min_test_loss"] for variant, it in results.published.items()}

@@ -1,0 +1,105 @@
+"""Every number on a page, and where it comes from.
+
+A page prints no bare number. What it prints is a `Number`: its text, the form that made the text,
+and the inputs that it was computed from, as file and key. Both are patterns: `metrics/*.json` and
+`seeds.*.test.accuracy` name the accuracy of all seeds of all variants. The template filter `number`
+prints it and writes it down; `numbers.csv` is what was written down.
+"""
+
+__all__ = ["LEDGER", "Number", "Source"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from whitepatch.statistics import Interval
+
+LEDGER = ("page", "place", "text", "form", "file", "key")
+"""The columns of numbers.csv."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Inputs of a number.
+
+    Attributes:
+        file: Relative to the experiment's folder of reports, or to the project's root.
+        key: In the file, its parts joined by points.
+    """
+
+    file: str
+    key: str
+
+    def covers(self, file: str, key: str) -> bool:
+        """Say whether a key of a file is one of these inputs."""
+        return fnmatchcase(file, self.file) and fnmatchcase(key, self.key)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as the page prints it.
+
+    Attributes:
+        text: What is printed.
+        form: How it was made of its inputs.
+        sources: The inputs.
+    """
+
+    text: str
+    form: str
+    sources: tuple[Source, ...]
+
+    @classmethod
+    def count(cls, value: int, *sources: Source, form: str = "count") -> "Number":
+        """A whole number, with commas between thousands."""
+        return cls(f"{value:,}", form, sources)
+
+    @classmethod
+    def plain(cls, value: float, *sources: Source) -> "Number":
+        """A number as it was given."""
+        return cls(f"{value:g}", "as given", sources)
+
+    @classmethod
+    def fixed(cls, value: float, digits: int, *sources: Source, form: str = "value") -> "Number":
+        """A number with so many decimals; a dash for one that is not there."""
+        text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        return cls(text, f"{form}, {digits} decimals", sources)
+
+    @classmethod
+    def signed(cls, value: float, significant: int, *sources: Source) -> "Number":
+        """A difference, with its sign, to so many significant digits."""
+        form = f"difference, {significant} significant digits"
+        return cls(f"{value:+#.{significant}g}", form, sources)
+
+    @classmethod
+    def spread(cls, seeds: ArrayLike, digits: int, *sources: Source) -> "Number":
+        """`mean ± standard deviation` of some seeds (n - 1), or the value of a single one."""
+        values = np.asarray(seeds, float)
+        mean = f"{values.mean():.{digits}f}"
+        if len(values) < 2:
+            return cls(mean, f"value, {digits} decimals", sources)
+        form = f"mean ± standard deviation of {len(values)} seeds, {digits} decimals"
+        return cls(f"{mean} ± {values.std(ddof=1):.{digits}f}", form, sources)
+
+    @classmethod
+    def ranged(cls, interval: Interval, digits: int, *sources: Source) -> "Number":
+        """`mean [low, high]`, or the mean alone where there is no interval."""
+        ends = (interval.mean, interval.low, interval.high)
+        mean, low, high = (f"{x:+.{digits}f}" for x in ends)
+        if interval.num_seeds < 2:
+            return cls(mean, f"value, {digits} decimals", sources)
+        form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
+        return cls(f"{mean} [{low}, {high}]", form, sources)
+
+    def origin(self) -> str:
+        """Return file and key of every source, for people."""
+        return "; ".join(f"{source.file}: {source.key}" for source in self.sources)
+
+    def ledger(self, page: str, place: int) -> list[Sequence[str | int]]:
+        """Return a row of `LEDGER` for each source."""
+        return [
+            (page, place, self.text, self.form, source.file, source.key) for source in self.sources
+        ]
