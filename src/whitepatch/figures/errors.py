@@ -113,7 +113,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], titles: Mapping[str, 
         titles: What to call each variant, in order.
     """
     colours = style.colours(list(titles))
-    figure = style.new(2.1 * len(titles), 5.6)
+    figure = style.new(1.6 * len(titles) + 0.6, 5.2)
     grid = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
     for column, (variant, title) in enumerate(titles.items()):
         grid[0, column].set(title=title.replace(", ", ",\n"), yscale="log")

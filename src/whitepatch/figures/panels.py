@@ -106,7 +106,7 @@ def attention_panel(
     grid[0, 0].set_title("picture")
     for column, (variant, name) in enumerate(shown, start=1):
         heading = f"{titles[variant]}\n{NAMES.get(name, name)}"
-        grid[0, column].set_title(heading.replace(", ", ",\n"))
+        grid[0, column].set_title(heading.replace(", ", ",\n"), fontsize=10)
         for axes, row in zip(grid[:, column], rows, strict=True):
             values = maps[variant][f"map/{name}"][place, row]
             draw_map(axes, values, signed=name == "evidence")
@@ -126,7 +126,7 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
         maps: By variant.
         titles: What to call each variant.
     """
-    figure = style.new(1.0 + 0.72 * 3 * len(titles), 0.78 * len(panel) + 0.9)
+    figure = style.new(1.0 + 0.58 * 3 * len(titles), 0.62 * len(panel) + 0.9)
     widths = figure.add_gridspec(1, 1 + len(titles), width_ratios=[1.05, *[3] * len(titles)])
     blocks = [figure.add_subfigure(widths[0, column]) for column in range(1 + len(titles))]
     blocks[0].suptitle("\n")

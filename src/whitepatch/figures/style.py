@@ -56,9 +56,12 @@ def save(figure: Figure, path: Path, *, photographs: bool = True) -> None:
 
 
 def save_vector(figure: Figure, path: Path) -> None:
-    """Write an SVG, atomically, without a trace of when it was made."""
+    """Write a PDF, atomically, without a trace of when it was made.
+
+    No SVG: matplotlib names some of its clip paths by where they lie in memory.
+    """
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
 
 
 def colours(variants: Sequence[str]) -> dict[str, str]:

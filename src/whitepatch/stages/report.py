@@ -47,7 +47,7 @@ def main(name: str) -> None:
         vectors.mkdir()
         for key, figure in drawn.items():
             style.save(figure, figures / f"{key}.png", photographs=key in PHOTOGRAPHS)
-            style.save_vector(figure, vectors / f"{key}.svg")
+            style.save_vector(figure, vectors / f"{key}.pdf")
 
     pictures = {
         key: page.Figure.of(folder, f"figures/{key}.png", alt, f"report@{name}, from {files}")
