@@ -102,3 +102,17 @@ def test_the_same_figure_is_the_same_file(tmp_path):
     content = draw(tmp_path / "a.png")
     assert draw(tmp_path / "b.png") == content
     assert not {"Software", "Creation Time"} & set(Image.open(BytesIO(content)).text)
+
+
+def test_few_colours_leave_those_of_variants_patch_and_paper_as_they_are(tmp_path):
+    figure = style.new(4, 3)
+    axes = figure.subplots()
+    axes.imshow(np.random.default_rng(0).random((60, 60)), cmap="inferno", extent=(0, 1, 0, 1))
+    for place, colour in enumerate((*style.PALETTE, style.PATCH)):
+        axes.axhspan(2 + place, 2.9 + place, color=colour)
+    axes.set(ylim=(0, 12), aspect="auto")
+    style.save(figure, tmp_path / "a.png", photographs=False)
+    with Image.open(tmp_path / "a.png") as saved:
+        assert saved.mode == "P"
+        found = {f"#{r:02x}{g:02x}{b:02x}" for _, (r, g, b) in saved.convert("RGB").getcolors(256)}
+    assert {*style.PALETTE, style.PATCH, "#ffffff"} <= found

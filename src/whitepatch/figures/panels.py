@@ -20,9 +20,6 @@ NAMES = {
     "attention mean": "attention",
     "attention gate": "spatial gate",
     "strips": "strips",
-    "from patch": "from the patch",
-    "to patch": "to the patch",
-    "from afar": "from afar",
 }
 """What people call a map, where its own name is too short."""
 

@@ -2,6 +2,7 @@
 
 __all__ = ["INK", "PATCH", "Picture", "colours", "new", "outline", "picture", "save", "save_vector"]
 
+import itertools
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageColor import getrgb
 
 from whitepatch.files import replacing
 
@@ -51,8 +53,20 @@ def save(figure: Figure, path: Path, *, photographs: bool = True) -> None:
     with Image.open(drawn) as image, replacing(path) as temporary:
         flat = image.convert("RGB")
         if not photographs:
-            flat = flat.quantize(256, dither=Image.Dither.NONE)
+            flat = _with_few_colours(flat)
         flat.save(temporary, format="png", optimize=True)
+
+
+def _with_few_colours(image: Image.Image) -> Image.Image:
+    """Return an image with 256 colours; those of variants, patch and paper are exactly kept."""
+    kept = [getrgb(colour) for colour in (*PALETTE, PATCH, INK, "#ffffff")]
+    others = image.quantize(256 - len(kept), dither=Image.Dither.NONE)
+    places = np.asarray(others) + np.uint8(len(kept))
+    for place, colour in enumerate(kept):
+        places[(np.asarray(image) == colour).all(axis=2)] = place
+    few = Image.fromarray(places, "P")
+    few.putpalette([*itertools.chain(*kept), *(others.getpalette() or [])])
+    return few
 
 
 def save_vector(figure: Figure, path: Path) -> None:
