@@ -66,7 +66,7 @@ def test_randomisation_starts_at_one_and_follows_the_means():
         [
             who | {"map": "evidence", "step": step, "correlation": value}
             for who in SEEDS
-            for step, value in (("head", 0.5), ("conv 1", 0.125))
+            for step, value in (("head", 0.5 if who["seed"] else -0.5), ("conv 1", 0.125))
         ]
     )
     evidence, attention = randomisation(table, TITLES, ["head", "conv 1"]).axes

@@ -123,7 +123,7 @@ def distractors(table: pd.DataFrame, titles: Mapping[str, str], names: Sequence[
 def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequence[str]) -> Figure:
     """Draw how near a map stays to the trained one while ever more layers are drawn anew.
 
-    Lines are means over seeds, bands hold the middle half of them.
+    Lines are means over seeds of the absolute correlation: a random head may turn a map's sign.
 
     Args:
         table: One row a variant, seed, map and step: `variant`, `map` (`evidence` or `attention`),
@@ -135,23 +135,17 @@ def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequenc
     figure = style.new(10, 3.9)
     row = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(row, ("evidence", "attention"), strict=True):
-        axes.axhline(0, color=style.INK, linewidth=0.8)
         for variant, title in titles.items():
             some = table[(table["variant"] == variant) & (table["map"] == kind)]
             if some.empty:
                 continue
-            seeds = some.groupby("step")["correlation"]
-            mean, low, high = (
-                x.loc[list(steps)]
-                for x in (seeds.mean(), seeds.quantile(0.25), seeds.quantile(0.75))
-            )
-            place = range(1, len(steps) + 1)
-            colour = palette[variant]
-            axes.plot([0, *place], [1, *mean], "o-", ms=4, color=colour, label=title)
-            axes.fill_between(place, low, high, color=colour, alpha=0.12, lw=0)
+            mean = some["correlation"].abs().groupby(some["step"]).mean().loc[list(steps)]
+            place = range(len(steps) + 1)
+            axes.plot(place, [1, *mean], "o-", ms=4, color=palette[variant], label=title)
         axes.set(title=kind, xlabel="drawn anew, down to")
         axes.set_xticks(range(len(steps) + 1), ["nothing", *steps])
-    row[0].set_ylabel("rank correlation with the trained map")
+    row[0].set_ylabel("absolute rank correlation\nwith the trained map")
+    row[0].set_ylim(-0.03, 1.03)
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 

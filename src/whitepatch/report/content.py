@@ -11,7 +11,7 @@ from whitepatch.claims import LEAST_SEEDS, Claim, Pair, Verdict
 from whitepatch.report import rows
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
-from whitepatch.report.results import Results
+from whitepatch.report.results import PLANS, Results
 from whitepatch.report.sources import ERROR, SEPARATION, curve, parameter, seeds, total
 from whitepatch.report.tables import comparison, looking_maps, map_table
 from whitepatch.report.verdicts import Verdicts
@@ -35,6 +35,7 @@ def content(
         "experiment": results.experiment,
         "origin": results.origin,
         "is_printed": results.is_printed,
+        "plan": PLANS[results.experiment.patch.plan],
         "chosen_by": some["chosen_by"],
         "trained_on": some["trained_on"],
         "figures": figures,
@@ -56,6 +57,8 @@ def content(
         "clean": rows.clean(results),
         "probes": rows.probes(results),
         "features": rows.features(results),
+        "randomised": rows.randomised(results),
+        "variants": rows.variants(results),
         "inputs": inputs,
     }
 
@@ -83,6 +86,7 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
     threads = some["trained_on"]["threads"]
     return {
         "test_images": Number.count(some["num_test_images"], total(first, "num_test_images")),
+        "kept_images": given(score.images, "score.images"),
         "scored_images": Number.count(some["num_scored_images"], total(first, "num_scored_images")),
         "seeds": Number.count(len(train.seeds), all_seeds),
         "first_seed": Number.plain(train.seeds[0], all_seeds),

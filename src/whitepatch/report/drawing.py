@@ -34,10 +34,19 @@ FIGURES = {
         "metrics/",
     ),
     "learning_curves": ("Loss and accuracy by epoch, by variant", "history/"),
-    "attention": ("Test pictures beside evidence and attention maps of the variants", "maps/"),
+    "attention": (
+        "Pictures beside evidence and attention of the variants; first seed",
+        "maps/",
+    ),
     "localization": ("Scores of the maps, with chance, ceiling and controls", "metrics/"),
-    "mixing": ("Test pictures beside attention from chosen queries, and to the patch", "maps/"),
-    "emergence": ("Pixel AUC of the maps by epoch, and the maps of one picture", "maps/"),
+    "mixing": (
+        "Pictures beside attention of chosen queries, and to the patch; first seed",
+        "maps/",
+    ),
+    "emergence": (
+        "Pixel AUC by epoch, and the maps of one picture; first seed",
+        "maps/",
+    ),
     "clean": ("Mean maps over clean pictures and seeds, each on its own scale", "maps/"),
     "occlusion": ("Fall of the logit when the patch, or something else, is hidden", "metrics/"),
     "places": (
@@ -47,10 +56,14 @@ FIGURES = {
     "distractors": ("How well maps point at the patch, and at boxes without meaning", "metrics/"),
     "randomisation": ("How near maps stay while ever more layers are drawn anew", "metrics/"),
     "channel_gates": (
-        "How far each channel is open: mean, and the middle half of the pictures; first seed",
+        "How far each channel is open: dots are means, lines hold the middle half of the "
+        "pictures, which need not hold the mean; first seed",
         "maps/",
     ),
-    "article": ("Test pictures beside three channels of each variant's layer output", "maps/"),
+    "article": (
+        "Pictures beside three channels of each layer's output; first seed",
+        "maps/",
+    ),
 }
 """What each figure shows, and the files that it is drawn from."""
 

@@ -10,13 +10,10 @@ import pandas as pd
 
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
-from whitepatch.report.results import Results
+from whitepatch.report.results import PLANS, Results
 from whitepatch.report.sources import ERROR, parameter, seeds, total
 from whitepatch.report.tables import ATTENTION, map_table, seed_table
 from whitepatch.statistics import difference
-
-PLANS = {"per_image": "drawn for each image", "per_batch": "by place in the batch"}
-"""What people call a plan of patches."""
 
 BASELINE = "cnn"
 """The variant that the others are set against."""

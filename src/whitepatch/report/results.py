@@ -1,15 +1,20 @@
 """What the stages measured in an experiment, read from their files."""
 
-__all__ = ["Results", "load", "published", "why_not"]
+__all__ = ["PLANS", "Results", "description", "load", "published", "why_not"]
 
+import ast
 import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from whitepatch import paths
 from whitepatch.params import Experiment, Params, protocol
+
+PLANS = {"per_image": "drawn for each image", "per_batch": "by place in the batch"}
+"""What people call a plan of patches."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,15 @@ def load(name: str, everything: Params) -> Results:
         {variant: _metrics(name, variant) for variant in everything.variants},
         published(),
     )
+
+
+def description(variant: str) -> str:
+    """Return what a variant is: the first line of its file."""
+    source = files("whitepatch.models.variants").joinpath(f"{variant}.py")
+    if not source.is_file():
+        return ""  # taken away since it was evaluated
+    words = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return words.partition("\n")[0]
 
 
 def published() -> dict[str, dict[str, float]]:

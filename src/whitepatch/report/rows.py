@@ -1,6 +1,17 @@
 """The tables of an experiment's page."""
 
-__all__ = ["claims", "clean", "errors", "features", "pairs", "probes", "published", "scores"]
+__all__ = [
+    "claims",
+    "clean",
+    "errors",
+    "features",
+    "pairs",
+    "probes",
+    "published",
+    "randomised",
+    "scores",
+    "variants",
+]
 
 from collections.abc import Sequence
 
@@ -10,7 +21,7 @@ from whitepatch.claims import Claim, Pair
 from whitepatch.localization import SCORES
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Table
-from whitepatch.report.results import Results
+from whitepatch.report.results import Results, description
 from whitepatch.report.sources import ERROR, SEPARATION, deciding, seeds, total
 from whitepatch.report.tables import (
     clean_table,
@@ -239,6 +250,37 @@ def clean(results: Results) -> Table:
             cells = [Number.spread(some[it], 2, *seeds(variant, keys[it])) for it in followed]
             rows.append([label, *cells])
     return Table(["map", *followed], rows)
+
+
+def randomised(results: Results) -> Table:
+    """Return how well maps point at the patch while ever more layers are drawn anew."""
+    steps = list(next(iter(results.any_variant["seeds"].values()))["probes"]["randomised"])
+    rows: list[list[str | Number]] = []
+    for variant, name, label in looking_maps(results):
+        found = list(results.metrics[variant]["seeds"].values())
+        if name not in found[0]["probes"]["randomised"][steps[0]]:
+            continue
+        rows.append(
+            [
+                label,
+                Number.spread(
+                    [seed["maps"][name]["auc"] for seed in found],
+                    2,
+                    *seeds(variant, f"maps.{name}.auc"),
+                ),
+            ]
+        )
+        for step in steps:
+            aucs = [seed["probes"]["randomised"][step][name]["auc"] for seed in found]
+            key = f"probes.randomised.{step}.{name}.auc"
+            rows[-1].append(Number.spread(aucs, 2, *seeds(variant, key)))
+    return Table(["pixel AUC, drawn anew down to", "nothing", *steps], rows)
+
+
+def variants(results: Results) -> Table:
+    """Return what each variant is."""
+    rows = [[title, description(variant)] for variant, title in results.titles.items()]
+    return Table(["variant", "what it is"], rows)
 
 
 def _with_titles(results: Results, name: str) -> str:
