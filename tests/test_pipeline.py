@@ -90,9 +90,8 @@ def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
     for name in ("train", "evaluate"):
         assert "src/whitepatch/models/variants/${item.variant}.py" in stages[name]["deps"]
     for name, stage in stages.items():
-        assert not any(
-            dep.rstrip("/").endswith("models/variants") for dep in template(stage)["deps"]
-        ), name
+        every = any(dep.rstrip("/").endswith("models/variants") for dep in template(stage)["deps"])
+        assert every == (name == "report"), "it describes all of them, and costs seconds"
 
 
 @pytest.fixture(scope="module")
