@@ -105,7 +105,9 @@ def changed(branch, path):
 
 
 def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch):
-    monkeypatch.setattr("whitepatch.statistics.RESAMPLES", 99)  # as true, and faster
+    # as true, and faster
+    monkeypatch.setattr("whitepatch.statistics.RESAMPLES", 99)
+    monkeypatch.setattr("whitepatch.statistics._detectable", lambda seeds, _: float(seeds.std()))
     gc.freeze()  # statsmodels collects garbage with every correction
     results, histories = inputs
     before = printed(results, histories)

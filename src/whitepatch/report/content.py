@@ -80,7 +80,6 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
     smallest_p = max((pair.difference.smallest_p for pair in verdicts.pairs), default=1.0)
     trained = parameter(results.name, "split.train.*")
     where = (parameter(results.name, "split.test.start"), parameter(results.name, "score.first"))
-    planned = Source("src/whitepatch/claims.py", "PAIRS"), Source("params.yaml", "variants")
     least = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
     all_seeds = parameter(results.name, "train.seeds")
     threads = some["trained_on"]["threads"]
@@ -93,7 +92,7 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
         "brightest_box": Number.fixed(
             some["controls"]["brightest_box_auc"], 3, total(first, "controls.brightest_box_auc")
         ),
-        "pairs": Number.count(len(verdicts.pairs), *planned),
+        "pairs": Number.count(len(verdicts.pairs), *rows.PLANNED),
         "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
         "least_seeds": Number.count(LEAST_SEEDS, least),
         "claims": Number.count(len(verdicts.claims), Source("src/whitepatch/claims.py", "decide")),

@@ -45,7 +45,7 @@ FIGURES = {
     ),
     "emergence": (
         "Pixel AUC by epoch, and the maps of one picture; first seed",
-        "maps/",
+        "metrics/ and maps/",
     ),
     "clean": ("Mean maps over clean pictures and seeds, each on its own scale", "maps/"),
     "occlusion": ("Fall of the logit when the patch, or something else, is hidden", "metrics/"),

@@ -34,8 +34,13 @@ class Source:
     key: str
 
     def covers(self, file: str, key: str) -> bool:
-        """Say whether a key of a file is one of these inputs."""
-        return fnmatchcase(file, self.file) and fnmatchcase(key, self.key)
+        """Say whether a key of a file is one of these inputs; a star stands for one part of it."""
+        parts, patterns = key.split("."), self.key.split(".")
+        return (
+            fnmatchcase(file, self.file)
+            and len(parts) == len(patterns)
+            and all(map(fnmatchcase, parts, patterns))
+        )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 __all__ = ["Figure", "Table", "render"]
 
+import numbers
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -87,6 +89,6 @@ def render(template: str, content: Mapping[str, Any], ledger: list[Number] | Non
 
 
 def _refuse_bare_numbers(value: Any) -> Any:
-    if isinstance(value, int | float | Number):
+    if isinstance(value, numbers.Number | np.generic | Number):
         raise TypeError(f"a page prints {value!r} past the filter `number`")
     return value

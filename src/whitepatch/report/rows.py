@@ -1,6 +1,7 @@
 """The tables of an experiment's page."""
 
 __all__ = [
+    "PLANNED",
     "claims",
     "clean",
     "errors",
@@ -36,6 +37,9 @@ from whitepatch.report.tables import (
 from whitepatch.statistics import Difference, Interval
 
 NOTHING = "–"
+
+PLANNED = Source("src/whitepatch/claims.py", "PAIRS"), Source("params.yaml", "variants")
+"""What the number of comparisons comes from."""
 
 LOSSES = {"min_train_loss": "smallest train loss", "min_test_loss": "smallest test loss"}
 """What people call the article's two numbers."""
@@ -188,9 +192,11 @@ def pairs(results: Results, found: Sequence[Pair]) -> Table:
                 f"{results.titles[pair.first]} − {results.titles[pair.second]}",
                 Number.ranged(it.interval, 4, *both),
                 Number.fixed(it.p_value, 3, *both, form="p of the sign flips"),
-                Number.fixed(pair.adjusted_p, 3, *seeds("*", ERROR), form="p, adjusted by Holm"),
+                Number.fixed(
+                    pair.adjusted_p, 3, *seeds("*", ERROR), *PLANNED, form="p, adjusted by Holm"
+                ),
                 Number.fixed(it.probability, 2, *both, form="probability"),
-                _detectable(it.interval, both),
+                _detectable(it.interval, (*both, *PLANNED)),
             ]
         )
     return Table(
