@@ -1,7 +1,7 @@
 """Our localisation scores beside those of Quantus, without ties and with nothing else.
 
-    python -m venv /tmp/quantus && /tmp/quantus/bin/pip install quantus==0.6.0
-    /tmp/quantus/bin/python bench/quantus_scores.py        writes reports/bench/quantus.md
+    python -m venv .venv/quantus && .venv/quantus/bin/pip install quantus==0.6.0
+    .venv/quantus/bin/python bench/quantus_scores.py        writes reports/bench/quantus.md
 
 In an environment of its own, because Quantus pins what this project does not need.
 
