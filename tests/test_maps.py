@@ -105,9 +105,36 @@ def test_controls_reach_chance_and_ceiling(images):
     assert scores["uniform"] == pytest.approx(uniform)
     assert scores["perfect"]["pointing"] == 1
     assert 0.8 < scores["perfect"]["mass"] <= 1
+    assert 0.85 < scores["perfect strips"]["auc"] < scores["perfect"]["auc"]
     assert scores["brightness"]["auc"] > 0.99, "a white patch on dark noise"
     assert scores["edges"]["pointing"] < 1
     assert not maps["perfect"][0].any()
+
+
+def test_controls_of_a_picture_do_not_depend_on_its_neighbours(images):
+    together = controls(images)
+    for place in range(len(images)):
+        alone = controls(images.part(place, place + 1))
+        for name, maps in together.items():
+            np.testing.assert_array_equal(alone[name][0], maps[place], err_msg=name)
+
+
+def test_edges_by_hand(images):
+    # Sobel's filter at one pixel: columns weighed -1, 0, 1 and rows 1, 2, 1, and the other way
+    brightness = images.batch(images.first(2))[0].mean(dim=1).double().numpy()[1]
+    around = brightness[39:42, 59:62]
+    smooth, step = np.array([1, 2, 1]), np.array([-1, 0, 1])
+    expected = np.hypot(smooth @ around @ step, step @ around @ smooth)
+    assert controls(images)["edges"][1, 40, 60] == pytest.approx(expected, rel=1e-4)
+
+
+def test_perfect_strips_by_hand(images):
+    # the patch covers cells; each run of 32 raster cells has their mean
+    maps = controls(images)
+    strips, perfect = (maps[name][1].ravel() for name in ("perfect strips", "perfect"))
+    for start in range(0, 576, 32):
+        assert (strips[start : start + 32] == strips[start]).all()
+        assert strips[start] == pytest.approx(perfect[start : start + 32].mean())
 
 
 def test_the_blob_is_highest_in_the_middle_and_half_as_high_a_quarter_away(images):

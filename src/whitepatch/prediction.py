@@ -11,17 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from whitepatch import paths, training
+from whitepatch import saved, training
 from whitepatch.data.binary import SIDE
 from whitepatch.data.images import DeviceImages
 from whitepatch.data.manifest import Part
 from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError
 from whitepatch.maps import Maps, maps_of
-from whitepatch.models.classifier import Classifier, build
+from whitepatch.models.classifier import Classifier
 from whitepatch.params import Experiment
 
 
@@ -82,17 +80,7 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
     if seed not in experiment.train.seeds:
         known = ", ".join(map(str, experiment.train.seeds))
         raise UserError(f"experiment {name} has no seed {seed}; it has {known}")
-    path = paths.weights(name, variant, seed)
-    network = build(variant, seed)
-    cure = f"dvc repro train@{name}-{variant}"
-    try:
-        network.load_state_dict(load_file(path))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; train it with: {cure}") from None
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} cannot be used ({reason}); train it again: {cure}") from None
-    return network
+    return saved.network(name, variant, seed, torch.device("cpu"))
 
 
 def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> DeviceImages:

@@ -1,19 +1,15 @@
 """Evaluate a trained variant: its errors, its maps, and what they do when something is changed."""
 
 import csv
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file
 
-from whitepatch import evaluation, params, paths, runtime, sources
+from whitepatch import evaluation, params, paths, runtime, saved, sources
 from whitepatch.clean import on_clean
 from whitepatch.controls import controls
 from whitepatch.data import manifest
@@ -26,7 +22,7 @@ from whitepatch.models.classifier import Classifier, build, title
 from whitepatch.params import protocol
 from whitepatch.probes import probe
 from whitepatch.stages import run
-from whitepatch.training import Weights, predict
+from whitepatch.training import predict
 
 Arrays = dict[str, NDArray[Any]]
 """By name, one number or map an image."""
@@ -41,16 +37,17 @@ def main(name: str, variant: str) -> None:
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
     scored = images.part(shown.start, shown.stop)
-    record = json.loads(paths.training_record(name, variant).read_text(encoding="utf-8"))
+    record = saved.record(name, variant)
     smallest = _smallest_losses(paths.history(name, variant))
+    seeds = experiment.train.seeds
+    trained = {seed: saved.network(name, variant, seed, device) for seed in seeds}
+    epochs = saved.epochs(name, variant, experiment.train.epochs, device)
 
     control = controls(scored)
     numbers: dict[str, Any] = {}
     arrays: list[Arrays] = []
-    for seed in experiment.train.seeds:
-        network = build(variant, seed).to(device)
-        untrained = maps_of(network, scored)
-        network.load_state_dict(load_file(paths.weights(name, variant, seed), str(device)))
+    for seed, network in trained.items():
+        untrained = maps_of(build(variant, seed).to(device), scored)
         logits = predict(network, images, "fp32")
         found, seen = _looked_at(network, scored, untrained, control)
         # the next seed's weights have nothing to do with this one's
@@ -66,13 +63,8 @@ def main(name: str, variant: str) -> None:
         probes = {f"probe/{key}": values for key, values in probed.arrays.items()}
         arrays.append({"logits": logits.cpu().numpy()} | seen | probes)
 
-    first = experiment.train.seeds[0]
-    emergence = emerge(
-        build(variant, first).to(device),
-        _epochs(paths.epochs(name, variant), experiment.train.epochs, device),
-        scored,
-        experiment.score.panel,
-    )
+    first = build(variant, seeds[0]).to(device)
+    emergence = emerge(first, epochs, scored, experiment.score.panel)
     truth = Truth.of(scored)
     num_parameters = sum(weight.numel() for weight in network.parameters())
     write_json(
@@ -89,7 +81,7 @@ def main(name: str, variant: str) -> None:
             "num_test_images": len(images),
             "num_scored_images": int(truth.patched.sum()),
             "seeds": numbers,
-            "emergence": {"seed": first, "auc": emergence.aucs},
+            "emergence": {"seed": seeds[0], "auc": emergence.aucs},
             "controls": {
                 "maps": evaluation.means(evaluation.map_scores(control, truth)),
                 "brightest_box_auc": evaluation.brightest_box_auc(images),
@@ -100,7 +92,7 @@ def main(name: str, variant: str) -> None:
         np.savez_compressed(
             temporary,
             allow_pickle=False,
-            seeds=np.array(experiment.train.seeds),
+            seeds=np.array(seeds),
             rows=test.rows,
             labels=test.plan.labels,
             tops=test.plan.tops,
@@ -132,19 +124,6 @@ def _looked_at(
         arrays |= {f"score/{key}/{kind}": values for kind, values in kinds.items()}
     arrays |= {f"clean/{key}": values for key, values in clean.means.items()}
     return numbers, arrays if gates is None else arrays | {"gate/channel": gates}
-
-
-def _epochs(path: Path, number: int, device: torch.device) -> Iterator[Weights]:
-    """Yield the weights after each epoch, one at a time."""
-    with safe_open(path, "pt", device=str(device)) as file:
-        names = list(file.keys())
-        for epoch in range(1, number + 1):
-            prefix = f"{epoch}."
-            yield {
-                name.removeprefix(prefix): file.get_tensor(name)
-                for name in names
-                if name.startswith(prefix)
-            }
 
 
 def _smallest_losses(history: Path) -> dict[int, dict[str, float]]:
