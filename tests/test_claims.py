@@ -109,3 +109,9 @@ def test_every_claim_has_numbers_and_a_figure():
         assert claim.numbers
         assert claim.figure
         assert claim.text.endswith(".")
+
+
+def test_the_docs_have_the_same_claims_and_rules(root):
+    page = (root / "docs/claims.md").read_text(encoding="utf-8")
+    for claim in decide(ALIKE, pairs(ALIKE.error)):
+        assert f"| {claim.number}. {claim.text} | {' | '.join(claim.rule)} |" in page

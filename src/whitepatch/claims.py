@@ -3,7 +3,18 @@
 The rules, and what was made sharper when, stand in docs/claims.md; the numbers here are theirs.
 """
 
-__all__ = ["LEAST_SEEDS", "PAIRS", "Claim", "Measured", "Pair", "Verdict", "decide", "pairs"]
+__all__ = [
+    "LEAST_SEEDS",
+    "MARGIN",
+    "PAIRS",
+    "RULES",
+    "Claim",
+    "Measured",
+    "Pair",
+    "Verdict",
+    "decide",
+    "pairs",
+]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +51,37 @@ PAIRS = (
     ("mha_linear_tokens", "mha_linear_positions"),
 )
 """The planned comparisons of smallest test losses; Holm's correction counts all nine."""
+
+
+RULES = {
+    1: (
+        "interval of cnn − mha_linear above 0",
+        f"interval below 0, or wholly within ±{MARGIN:.0%} of cnn's mean",
+    ),
+    2: (
+        "mean separation of the trained output no higher than that of the untrained one",
+        "interval of trained − untrained above 0",
+    ),
+    3: (
+        f"interval of last test loss / smallest − 1 above {MARGIN:.0%}",
+        f"interval below {MARGIN:.0%}",
+    ),
+    4: (
+        "intervals of mha_linear − mha_conv1d above 0, in the error and in the unrest",
+        "either interval below 0",
+    ),
+    5: (
+        f"interval of output − input above {EQUAL}, and of output − untrained above 0",
+        f"mean of output − input below {EQUAL}",
+    ),
+    6: (
+        f"cbam lower in every planned pair, Holm-adjusted p below {ALPHA}",
+        "any variant significantly lower than cbam",
+    ),
+    7: ("as claim 5, for cbam", "as claim 5, for cbam"),
+    8: ("interval of the unrest of cnn − cbam above 0", "interval below 0"),
+}
+"""What confirms each claim, and what refutes it; anything else is not decidable."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +142,11 @@ class Claim:
     verdict: Verdict
     numbers: Mapping[str, Difference | Interval]
     figure: str
+
+    @property
+    def rule(self) -> tuple[str, str]:
+        """What confirms the claim, and what refutes it."""
+        return RULES[self.number]
 
 
 def pairs(error: BySeed) -> list[Pair]:

@@ -81,6 +81,8 @@ def test_errors_show_every_seed():
     assert drawn[0] == pytest.approx([0.1, 0.2, 0.3])
     assert drawn[1] == pytest.approx([0.2, 0.2])
     assert drawn[4:] == [[0.1, 0.25], [0.1, 0.25], [0.05]], "intervals, then the article's number"
+    marks = [it.get_text() for it in left.figure.legends[0].get_texts()]
+    assert marks == ["a seed", "mean", "95 % interval", "the article's number"]
     assert left.lines[-1].get_ydata() == [1]
 
 

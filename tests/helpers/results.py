@@ -8,6 +8,9 @@ from whitepatch.localization import SCORES
 from whitepatch.maps import LOOKING
 from whitepatch.report.results import Results
 
+CONTROLS = ("brightness", "edges", "blob", "uniform", "perfect", "perfect strips")
+GATE = ("patched", "clean", "separation")
+
 
 def numbers(seed, variant):
     generator = np.random.default_rng([seed, len(variant)])
@@ -28,7 +31,9 @@ def numbers(seed, variant):
             for name in names
             if name in LOOKING
         },
-        "channel_gate": None,
+        "channel_gate": {name: float(generator.random()) for name in GATE}
+        if variant in ("b", "cbam")
+        else None,
         "probes": {
             "occlusion": {
                 name: float(generator.normal()) for name in ("hidden", "elsewhere", "removed")
@@ -62,10 +67,7 @@ def results_of(everything, variants, num_seeds=2):
                 "auc": {name: [0.5, 0.75] for name in ("evidence", "attention gate")},
             },
             "controls": {
-                "maps": {
-                    name: dict.fromkeys(SCORES, 0.5)
-                    for name in ("brightness", "edges", "blob", "uniform", "perfect")
-                },
+                "maps": {name: dict.fromkeys(SCORES, 0.5) for name in CONTROLS},
                 "brightest_box_auc": 0.875,
             },
         }

@@ -1,13 +1,15 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.results import results_of
 
 from whitepatch.claims import Measured, decide, pairs
 from whitepatch.report import page
 from whitepatch.report.content import content
-from whitepatch.report.drawing import FIGURES
+from whitepatch.report.drawing import FIGURES, captions
 from whitepatch.report.tables import (
     comparison,
     feature_table,
@@ -58,7 +60,7 @@ def test_map_table_keeps_trained_and_untrained_apart(results):
     gate = results.metrics["b"]["seeds"]["1"]["untrained_maps"]["attention gate"]
     row = chosen[~chosen["trained"] & (chosen["seed"] == "1")].iloc[0]
     assert row["mass"] == gate["mass"]
-    assert (table["variant"] == "control").sum() == 5
+    assert (table["variant"] == "control").sum() == 6
 
 
 def test_published_numbers_stand_beside_ours_by_hand(results):
@@ -197,6 +199,40 @@ def test_claims_are_json_with_their_numbers(verdicts):
 def test_without_the_articles_variants_there_are_no_claims(results, pages):
     assert judge(results, HISTORIES).claims == []
     assert not any("The article's claims" in text for text in pages())
+
+
+def test_the_sentences_fit_a_single_variant_and_a_single_seed(everything):
+    results = results_of(everything, ["cnn"], num_seeds=1)
+    train = results.experiment.train.model_copy(update={"seeds": (0,)})
+    results = replace(results, experiment=results.experiment.model_copy(update={"train": train}))
+    histories = {"cnn": HISTORIES["aa"]}
+    inputs = page.Table(["file", "made by", "MD5"], [])
+    names = [*FIGURES, "contact_sheet"]
+    figures = {name: page.Figure("a.png", b"PNG", name, "x") for name in names}
+    text = page.render("report.md", content(results, judge(results, histories), figures, inputs))
+    assert "None of these variants was planned to be compared with another." in text
+    assert "The only map, <cnn>: evidence, has a mean pixel AUC of" in text
+    assert "1 seed of each variant" in text
+    assert "The value of a single seed." in text
+    for clumsy in ("±", "1 seeds", "None of 0", " 0 planned"):
+        assert clumsy not in text.replace("±10%", "")
+
+
+def test_every_claim_says_what_would_decide_it(results, pages, verdicts):
+    for name in ("cnn", "mha_linear", "mha_conv1d", "cbam"):
+        results.metrics[name] = results.metrics["b"]
+    html, markdown = pages(verdicts)
+    assert "| 3. Linear multi-head attention overfits somewhat. | interval of last test" in markdown
+    assert "The rules</summary>" in html
+
+
+def test_a_figure_names_the_published_numbers_where_it_marks_them(results):
+    assert captions(results) == FIGURES
+    for metrics in results.metrics.values():
+        metrics["images"]["stand_in"] = False
+    shows, files = captions(results)["errors"]
+    assert files == "metrics/ and data/published.csv"
+    assert "diamonds" in shows
 
 
 def test_scores_are_tidy(results):

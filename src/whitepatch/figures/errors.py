@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from whitepatch.figures import style
@@ -15,6 +16,9 @@ from whitepatch.statistics import Interval
 
 LINES = {"train": ":", "validation": "--", "test": "o-"}
 """How each split is drawn; the colour says the variant."""
+
+DIAMOND: dict[str, Any] = {"marker": "D", "ls": "", "mfc": "white", "mec": style.INK, "ms": 7}
+"""How the article's number is drawn."""
 
 
 def errors(
@@ -33,7 +37,7 @@ def errors(
         intervals: By column of the table, then by variant.
         published: The article's smallest test losses by variant; none where they do not compare.
     """
-    figure = style.new(10, 0.9 + 0.5 * len(titles))
+    figure = style.new(10, 1.3 + 0.5 * len(titles))
     left, right = figure.subplots(1, 2, sharey=True)
     _dots(left, table, "min_test_loss", titles)
     left.set(xlabel="smallest test loss (nats): lower is better")
@@ -48,6 +52,7 @@ def errors(
             colour = style.colours(list(titles))[variant]
             axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
     _diamonds(left, published, titles)
+    _legend(figure, interval=True, published=bool(published))
     return figure
 
 
@@ -65,23 +70,36 @@ def errors_by_experiment(
         headings: What to call each experiment.
         published: By experiment, where there are any, the article's numbers by variant.
     """
-    figure = style.new(2.2 + 2.6 * len(tables), 1.2 + 0.5 * len(titles))
+    figure = style.new(2.2 + 2.6 * len(tables), 1.6 + 0.5 * len(titles))
     row = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axes, (name, table) in zip(row, tables.items(), strict=True):
         _dots(axes, table, "min_test_loss", titles)
         _diamonds(axes, published.get(name, {}), titles)
-        axes.set(title=headings[name])
+        axes.set(title=headings[name], xlabel="smallest test loss (nats):\nlower is better")
         _logarithmic(axes)
     row[0].set_yticks(range(len(titles)), list(titles.values()))
     row[0].invert_yaxis()
-    figure.supxlabel("smallest test loss (nats): lower is better", fontsize="medium")
+    _legend(figure, interval=False, published=any(published.values()))
     return figure
 
 
 def _diamonds(axes: Any, published: Mapping[str, float], titles: Mapping[str, str]) -> None:
     for place, variant in enumerate(titles):
         if variant in published:
-            axes.plot(published[variant], place, "D", mfc="white", mec=style.INK, ms=7)
+            axes.plot(published[variant], place, **DIAMOND)
+
+
+def _legend(figure: Figure, *, interval: bool, published: bool) -> None:
+    ink: dict[str, Any] = {"color": style.INK}
+    marks = [
+        Line2D([], [], marker="o", ls="", **ink, alpha=0.65, ms=5, label="a seed"),
+        Line2D([], [], marker="|", ls="", **ink, ms=12, mew=3, label="mean"),
+    ]
+    if interval:
+        marks.append(Line2D([], [], marker="|", **ink, lw=1.5, ms=5, label="95 % interval"))
+    if published:
+        marks.append(Line2D([], [], **DIAMOND, label="the article's number"))
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
 
 
 def _logarithmic(axes: Any) -> None:

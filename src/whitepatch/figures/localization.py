@@ -25,8 +25,8 @@ def localization(
 
     Args:
         table: One row a map and seed, with `variant`, `map`, `trained` and a column for each score.
-            The controls `uniform` and `perfect` are drawn as lines, chance and ceiling, the others
-            as squares.
+            The controls `uniform` and `perfect` are drawn as lines, chance and ceiling (strips have
+            one of their own), the others as squares.
         columns: Variant, map and label from top to bottom; of several heads their mean is drawn.
         titles: What to call each variant, in the order of their colours.
     """
@@ -42,6 +42,9 @@ def localization(
             level = _values(table, "control", line)[kind].mean()
             axes.axvline(level, color=style.INK, linestyle=dashes, linewidth=1.2, label=label)
         for place, (variant, key, _) in enumerate(rows):
+            if key == "strips":
+                level = _values(table, "control", "perfect strips")[kind].mean()
+                axes.vlines(level, place - 0.45, place + 0.45, style.INK, "--", lw=1.2)
             values = _values(table, variant, key)
             colour = palette.get(variant, style.INK)
             marker = "s" if variant == "control" else "o"

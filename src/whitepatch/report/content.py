@@ -7,15 +7,18 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from whitepatch.claims import LEAST_SEEDS, Claim, Pair, Verdict
-from whitepatch.report import rows
+from whitepatch.claims import LEAST_SEEDS, MARGIN, Claim, Pair, Verdict
+from whitepatch.report import map_rows, rows
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
 from whitepatch.report.results import PLANS, Results
 from whitepatch.report.sources import ERROR, SEPARATION, curve, parameter, seeds, total
 from whitepatch.report.tables import comparison, looking_maps, map_table
 from whitepatch.report.verdicts import Verdicts
-from whitepatch.statistics import ALPHA
+from whitepatch.statistics import ALPHA, POWER
+
+LEAST = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
+"""The number of seeds that a verdict needs."""
 
 
 def content(
@@ -45,19 +48,22 @@ def content(
         "highest": _best(results, "accuracy", "test.accuracy", "idxmax", 3),
         "looks": _extreme(results, "idxmax"),
         "misses": _extreme(results, "idxmin"),
-        "verdicts": _by_verdict(verdicts.claims),
+        "verdicts": _by_verdict(results, verdicts.claims),
         "significant": [pair for pair in verdicts.pairs if pair.lower],
         "others": len(verdicts.pairs) > sum(pair.lower is not None for pair in verdicts.pairs),
+        "planned": len(verdicts.pairs),
         "reachable": _reachable(verdicts.pairs),
         "errors": rows.errors(results),
         "published": rows.published(results),
         "pairs": rows.pairs(results, verdicts.pairs),
         "claims": rows.claims(results, verdicts.claims),
-        "scores": rows.scores(results),
-        "clean": rows.clean(results),
-        "probes": rows.probes(results),
-        "features": rows.features(results),
-        "randomised": rows.randomised(results),
+        "rules": rows.rules(verdicts.claims),
+        "scores": map_rows.scores(results),
+        "clean": map_rows.clean(results),
+        "probes": map_rows.probes(results),
+        "features": map_rows.features(results),
+        "randomised": map_rows.randomised(results),
+        "gates": map_rows.gates(results),
         "variants": rows.variants(results),
         "inputs": inputs,
     }
@@ -80,7 +86,6 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
     smallest_p = max((pair.difference.smallest_p for pair in verdicts.pairs), default=1.0)
     trained = parameter(results.name, "split.train.*")
     where = (parameter(results.name, "split.test.start"), parameter(results.name, "score.first"))
-    least = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
     all_seeds = parameter(results.name, "train.seeds")
     threads = some["trained_on"]["threads"]
     return {
@@ -94,7 +99,13 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
         ),
         "pairs": Number.count(len(verdicts.pairs), *rows.PLANNED),
         "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
-        "least_seeds": Number.count(LEAST_SEEDS, least),
+        "least_seeds": Number.count(LEAST_SEEDS, LEAST),
+        "margin": Number(
+            f"{MARGIN:.0%}", "as given", (Source("src/whitepatch/claims.py", "MARGIN"),)
+        ),
+        "power": Number(
+            f"{POWER:.0%}", "as given", (Source("src/whitepatch/statistics.py", "POWER"),)
+        ),
         "claims": Number.count(len(verdicts.claims), Source("src/whitepatch/claims.py", "decide")),
         "grid": given(score.grid, "score.grid"),
         "movers": given(score.movers, "score.movers"),
@@ -143,11 +154,13 @@ def _extreme(results: Results, which: str) -> dict[str, Any]:
     }
 
 
-def _by_verdict(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+def _by_verdict(results: Results, claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """Return how many claims got each verdict, and which; nothing if there are none."""
     sources = (
         *seeds("*", ERROR, *dict.fromkeys(SEPARATION.values())),
         curve("*"),
+        LEAST,
+        parameter(results.name, "train.seeds"),
     )
     found = {
         verdict: [str(claim.number) for claim in claims if claim.verdict == verdict]

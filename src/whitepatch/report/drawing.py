@@ -1,6 +1,6 @@
 """Every figure of an experiment's page: what it shows, what it is drawn from, and how."""
 
-__all__ = ["FIGURES", "PHOTOGRAPHS", "draw"]
+__all__ = ["FIGURES", "PHOTOGRAPHS", "captions", "draw"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,6 +72,15 @@ PHOTOGRAPHS = ("attention", "mixing", "article")
 
 Saved = Mapping[str, Any]
 """By variant, the arrays of its evaluation."""
+
+
+def captions(results: Results) -> dict[str, tuple[str, str]]:
+    """Return `FIGURES`; where the article's numbers are marked, they are named too."""
+    if not _published(results):
+        return FIGURES
+    shows, files = FIGURES["errors"]
+    marked = (f"{shows}; diamonds are the article's numbers", f"{files} and data/published.csv")
+    return FIGURES | {"errors": marked}
 
 
 def draw(results: Results, histories: Mapping[str, pd.DataFrame], maps: Saved) -> dict[str, Figure]:

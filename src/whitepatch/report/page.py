@@ -1,6 +1,6 @@
 """From tables to a page: one self-contained HTML file, and its twin in Markdown."""
 
-__all__ = ["Figure", "Table", "render"]
+__all__ = ["Figure", "Table", "render", "write"]
 
 import numbers
 from base64 import b64encode
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from whitepatch.report.numbers import Number
+from whitepatch.files import replacing, write_text
+from whitepatch.report.numbers import LEDGER, Number
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,26 @@ class Figure:
     def data(self) -> str:
         """The PNG as base64."""
         return b64encode(self.image).decode("ascii")
+
+
+def write(folder: Path, name: str, content: Mapping[str, Any]) -> None:
+    """Write a page, its twin, and numbers.csv with the origin of every number on both.
+
+    Args:
+        folder: Where to.
+        name: Of the page and its templates, without the suffix.
+        content: What the templates are filled with.
+    """
+    printed: list[Sequence[str | int]] = []
+    for file in (f"{name}.html", f"{name}.md"):
+        found: list[Number] = []
+        write_text(folder / file, render(file, content, found))
+        for place, number in enumerate(found, start=1):
+            printed += number.ledger(file, place)
+    with replacing(folder / "numbers.csv") as temporary:
+        pd.DataFrame(printed, columns=pd.Index(LEDGER)).to_csv(
+            temporary, index=False, lineterminator="\n"
+        )
 
 
 def render(template: str, content: Mapping[str, Any], ledger: list[Number] | None = None) -> str:

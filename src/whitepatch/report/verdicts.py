@@ -66,6 +66,8 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
                 "text": claim.text,
                 "variant": claim.subject,
                 "verdict": claim.verdict,
+                "confirmed_if": claim.rule[0],
+                "refuted_if": claim.rule[1],
                 "numbers": {name: _number(value) for name, value in claim.numbers.items()},
                 "figure": claim.figure,
             }

@@ -6,7 +6,6 @@ from whitepatch import params, paths
 from whitepatch.errors import UserError
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors_by_experiment
-from whitepatch.files import write_text
 from whitepatch.report import overview, page
 from whitepatch.report.results import load, why_not
 from whitepatch.report.tables import seed_table
@@ -14,7 +13,7 @@ from whitepatch.stages import run
 
 
 def main() -> None:
-    """Write reports/index.html, index.md and errors.png from whatever has run."""
+    """Write reports/index.html, index.md, numbers.csv and errors.png from whatever has run."""
     everything = params.load()
     missing = {name: why for name in everything.experiments if (why := why_not(name, everything))}
     found = [load(name, everything) for name in everything.experiments if name not in missing]
@@ -40,12 +39,11 @@ def main() -> None:
             "errors.png",
             "Smallest test loss of every seed, by variant and experiment, each on its own scale"
             + ("; diamonds are the article's numbers" if marks else ""),
-            "compare, from the metrics/ of each experiment",
+            "compare, from the metrics/ of each experiment"
+            + (" and data/published.csv" if marks else ""),
         )
     }
-    content = overview.content(found, missing, pictures)
-    for file in ("index.html", "index.md"):
-        write_text(paths.REPORTS / file, page.render(file, content))
+    page.write(paths.REPORTS, "index", overview.content(found, missing, pictures))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import md5
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,11 +9,10 @@ import pandas as pd
 from whitepatch import params, paths
 from whitepatch.errors import UserError
 from whitepatch.figures import style
-from whitepatch.files import replacing, write_json, write_text
+from whitepatch.files import replacing, write_json
 from whitepatch.report import page
 from whitepatch.report.content import content
-from whitepatch.report.drawing import FIGURES, PHOTOGRAPHS, draw
-from whitepatch.report.numbers import LEDGER, Number
+from whitepatch.report.drawing import PHOTOGRAPHS, captions, draw
 from whitepatch.report.results import load
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
@@ -29,7 +27,7 @@ STAGES = {
 
 
 def main(name: str) -> None:
-    """Write tables, claims.json, figures/, vector/, report.html and report.md of an experiment."""
+    """Write the tables, claims, figures and page of an experiment."""
     everything = params.load()
     _refuse_leftovers(name, everything.variants)
     results = load(name, everything)
@@ -39,7 +37,8 @@ def main(name: str) -> None:
 
     folder = paths.report(name)
     for file, table in (("comparison", comparison(results)), ("scores", score_table(results))):
-        _write_table(folder / f"{file}.csv", table)
+        with replacing(folder / f"{file}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     write_json(folder / "claims.json", {"experiment": name} | as_json(verdicts))
     drawn = draw(results, histories, maps)
     with replacing(folder / "figures") as figures, replacing(folder / "vector") as vectors:
@@ -51,7 +50,7 @@ def main(name: str) -> None:
 
     pictures = {
         key: page.Figure.of(folder, f"figures/{key}.png", alt, f"report@{name}, from {files}")
-        for key, (alt, files) in FIGURES.items()
+        for key, (alt, files) in captions(results).items()
         if key in drawn
     }
     pictures["contact_sheet"] = page.Figure.of(
@@ -60,19 +59,8 @@ def main(name: str) -> None:
         "The first images of each split, with their labels",
         f"split@{name}, from {paths.split(name)}",
     )
-    filled = content(results, verdicts, pictures, _inputs(name, everything.variants))
-    printed: list[Sequence[str | int]] = []
-    for file in ("report.html", "report.md"):
-        numbers: list[Number] = []
-        write_text(folder / file, page.render(file, filled, numbers))
-        for place, number in enumerate(numbers, start=1):
-            printed += number.ledger(file, place)
-    _write_table(folder / "numbers.csv", pd.DataFrame(printed, columns=pd.Index(LEDGER)))
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    inputs = _inputs(name, everything.variants)
+    page.write(folder, "report", content(results, verdicts, pictures, inputs))
 
 
 def _inputs(name: str, variants: Sequence[str]) -> page.Table:
