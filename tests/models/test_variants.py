@@ -23,8 +23,9 @@ def pictures():
     return torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(5))
 
 
-def test_every_variant_of_params_is_tested_here(everything):
-    assert set(everything.variants) == set(COUNTS)
+def test_every_pinned_variant_is_in_params(everything):
+    """Another one may stand in params.yaml; to keep it, pin it here and in state_dicts.json."""
+    assert set(COUNTS) <= set(everything.variants)
 
 
 @pytest.mark.parametrize("variant", COUNTS)

@@ -274,6 +274,23 @@ TOKENS = torch.zeros(2, 7, 6)
             lambda: Conv1dMultiHeadAttention(6, 2, residual="context")(TOKENS, TOKENS[:, :5]),
             r"equal shapes, got \[2, 7, 6\] and \[2, 5, 6\]",
         ),
+        (lambda: MultiHeadAttention(6, 2, context_width=0), "context_width .* 1, got 0"),
+        (lambda: Conv1dMultiHeadAttention(6, 2, context_width=0), "context_width .* 1, got 0"),
+        (lambda: MultiHeadAttention(6, 2, dropout=math.nan), "dropout .* 0 and 1, got nan"),
+        (lambda: MultiHeadAttention(6, 2, eps=0.0), "eps must be above 0, got 0.0"),
+        (lambda: Conv1dMultiHeadAttention(6, 2, eps=math.nan), "eps must be above 0, got nan"),
+        (
+            lambda: MultiHeadAttention(6, 2).weights(TOKENS, TOKENS[:1]),
+            "as many pictures, got 2 and 1",
+        ),
+        (
+            lambda: Conv1dMultiHeadAttention(6, 2)(TOKENS, TOKENS[:1]),
+            "as many pictures, got 2 and 1",
+        ),
+        (
+            lambda: attention(*[TOKENS[None, ..., :0]] * 3),
+            r"d_k at least 1, got \[1, 2, 7, 0\]",
+        ),
         (lambda: MultiHeadAttention(6, 2)(TOKENS[0]), r"tokens must be \[B, N, 6\], got \[7, 6\]"),
         (
             lambda: MultiHeadAttention(6, 2, context_width=5)(TOKENS, TOKENS),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from whitepatch.models.layers.cbam import CBAM, POOLS, ChannelGate, SpatialGate
 
 COMBINATIONS = [
-    pools for number in (1, 2, 4) for pools in itertools.combinations(list(POOLS), number)
+    pools for number in (1, 2, 3, 4) for pools in itertools.combinations(list(POOLS), number)
 ]
 
 
@@ -101,3 +101,9 @@ def test_the_articles_printed_shape():
 def test_what_cannot_work_is_refused_in_one_line(arguments, words):
     with pytest.raises(ValueError, match=words):
         CBAM(10, **({"reduction": 5} | arguments))
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 3, 5), (10, 3, 5)])
+def test_features_of_other_channels_are_refused_in_one_line(shape):
+    with pytest.raises(ValueError, match=r"features must be \[B, 10, H, W\], got"):
+        CBAM(10, 5)(torch.randn(shape))

@@ -3,6 +3,7 @@ import importlib
 
 import pytest
 import torch
+from helpers import reference
 
 from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, MultiHeadAttention
 from whitepatch.models.layers.image import PixelTokens, StripTokens
@@ -78,6 +79,38 @@ def test_a_strip_token_is_32_raster_pixels_of_one_channel():
         assert torch.equal(seen[0][:, token], strip)
 
 
+@pytest.mark.parametrize("kind", [PixelTokens, StripTokens])
+def test_attention_over_an_image_and_its_gradient(kind):
+    """The reference gathers every token by hand, and puts every number back by hand."""
+    height, width, channels = 3, 5, 6
+    layer = kind(MultiHeadAttention(channels, 2).double())
+    features = torch.randn(2, channels, height, width, dtype=torch.float64, requires_grad=True)
+    raster = [[(c, n // width, n % width) for c in range(channels)] for n in range(height * width)]
+    if kind is StripTokens:
+        everything = [
+            (c, y, x) for c in range(channels) for y in range(height) for x in range(width)
+        ]
+        raster = [everything[channels * n : channels * (n + 1)] for n in range(height * width)]
+    tokens = torch.stack(
+        [torch.stack([features[:, c, y, x] for c, y, x in places], dim=1) for places in raster],
+        dim=1,
+    )
+    mixed, weights = reference.multi_head(tokens, tokens, layer.attention, channels // 2)
+    expected = torch.zeros_like(features)
+    for n, places in enumerate(raster):
+        for i, (c, y, x) in enumerate(places):
+            expected = expected.index_put(
+                (torch.arange(2), *(torch.full((2,), it) for it in (c, y, x))), mixed[:, n, i]
+            )
+    ours, factors = layer(features), torch.randn_like(features)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(layer.weights(features), weights)
+    inputs = [features, *layer.parameters()]
+    found, wanted = (torch.autograd.grad((out * factors).sum(), inputs) for out in (ours, expected))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_the_articles_printed_shapes_over_an_image():
     layer = PixelTokens(MultiHeadAttention(256, 8))
     features = torch.randn(2, 256, 24, 24)
@@ -91,7 +124,10 @@ def test_the_articles_printed_shapes_over_an_image():
 
 @pytest.mark.parametrize(
     "module",
-    ["layers.attention", "layers.cbam", "layers.image", "layers.positions", "article"],
+    [
+        *(f"layers.{name}" for name in ("attention", "backbone", "cbam", "image", "positions")),
+        "article",
+    ],
 )
 def test_the_examples_in_the_docstrings_are_true(module):
     tested = doctest.testmod(importlib.import_module(f"whitepatch.models.{module}"))

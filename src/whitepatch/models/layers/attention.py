@@ -26,10 +26,11 @@ def attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Scaled dot-product attention: softmax(query . key / temperature) . value.
 
-    A query that may see no key at all gives zeros, and has zero weights; never NaN.
+    A query that may see no key at all gives zeros, and has zero weights; never NaN. All inputs
+    must be finite, those that a mask hides too: a weight of zero does not silence an infinity.
 
     Args:
-        query: [B, h, queries, d_k].
+        query: [B, h, queries, d_k], d_k at least 1.
         key: [B, h, keys, d_k].
         value: [B, h, keys, d_v].
         temperature: Above 0; sqrt(d_k) if None, as in the paper.
@@ -129,6 +130,10 @@ class _Heads(nn.Module):
         for name, x, layer in (("tokens", tokens, self.query), ("context", context, self.key)):
             if x.ndim != 3 or x.shape[2] != layer.in_features:
                 raise ValueError(f"{name} must be [B, N, {layer.in_features}], got {list(x.shape)}")
+        if len(tokens) != len(context):
+            raise ValueError(
+                f"tokens and context must be as many pictures, got {len(tokens)} and {len(context)}"
+            )
         projected = self.query(tokens), self.key(context), self.value(context)
         query, key, value = (
             x.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for x in projected
@@ -154,8 +159,9 @@ class MultiHeadAttention(nn.Module):
         eps: Of the LayerNorm; None for no norm at all.
 
     Raises:
-        ValueError: When built, if the heads do not divide the width and d_k is None; when
-            called, if tokens, context or mask have other shapes.
+        ValueError: When built, if the heads do not divide the width and d_k is None, a size is
+            below 1, a probability is not between 0 and 1, or eps is not above 0; when called, if
+            tokens, context or mask have other shapes.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762,
     as J. Fernandez, 2021, prints it: norm behind the sum, no bias, dropout on the output only.
@@ -189,13 +195,15 @@ class MultiHeadAttention(nn.Module):
                 )
             d_k = width // num_heads
         d_v = d_k if d_v is None else d_v
+        context_width = width if context_width is None else context_width
         _refuse_numbers(1.0, attention_dropout)
+        _refuse_numbers(1.0, dropout)
         self.attention_dropout = attention_dropout
         self.residual = residual
-        self.heads = _Heads(width, context_width or width, num_heads, d_k, d_v, bias=False)
+        self.heads = _Heads(width, context_width, num_heads, d_k, d_v, bias=False)
         self.output = nn.Linear(num_heads * d_v, width, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.Identity() if eps is None else nn.LayerNorm(width, eps)
+        self.norm = nn.Identity() if eps is None else _layer_norm(width, eps)
 
     def forward(
         self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
@@ -238,8 +246,9 @@ class Conv1dMultiHeadAttention(nn.Module):
         eps: Of both LayerNorms.
 
     Raises:
-        ValueError: When built, if a context of another width should be the residual; when
-            called, if tokens, context or mask have other shapes.
+        ValueError: When built, if a context of another width should be the residual, a size is
+            below 1, or eps is not above 0; when called, if tokens, context or mask have other
+            shapes.
 
     Source: J. Fernandez, 2021; docs/article.md. Its residual is the context, and it works on square
     maps only; ours takes the query unless told otherwise, and tokens of any number.
@@ -261,7 +270,7 @@ class Conv1dMultiHeadAttention(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        context_width = context_width or width
+        context_width = width if context_width is None else context_width
         if residual not in ("query", "context"):
             raise ValueError(f"residual must be query or context, got {residual!r}")
         if residual == "context" and context_width != width:
@@ -271,10 +280,10 @@ class Conv1dMultiHeadAttention(nn.Module):
         self.residual = residual
         self.heads = _Heads(width, context_width, num_heads, width, width, bias=True)
         self.output = nn.Linear(num_heads * width, width)
-        self.norm1 = nn.LayerNorm(width, eps)
+        self.norm1 = _layer_norm(width, eps)
         self.mix1 = nn.Linear(width, width)
         self.mix2 = nn.Linear(width, width)
-        self.norm2 = nn.LayerNorm(width, eps)
+        self.norm2 = _layer_norm(width, eps)
 
     def forward(
         self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
@@ -303,6 +312,12 @@ class Conv1dMultiHeadAttention(nn.Module):
         return self.heads.weights(tokens, tokens if context is None else context, mask)
 
 
+def _layer_norm(width: int, eps: float) -> nn.LayerNorm:
+    if not 0 < eps < float("inf"):
+        raise ValueError(f"eps must be above 0, got {eps}")
+    return nn.LayerNorm(width, eps)
+
+
 def _refuse_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
     shapes = [list(x.shape) for x in (query, key, value)]
     if (
@@ -310,10 +325,11 @@ def _refuse_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
         or not shapes[0][:2] == shapes[1][:2] == shapes[2][:2]
         or shapes[0][3] != shapes[1][3]
         or shapes[1][2] != shapes[2][2]
+        or shapes[0][3] < 1
     ):
         raise ValueError(
             "query, key and value must be [B, h, queries, d_k], [B, h, keys, d_k] and "
-            f"[B, h, keys, d_v], got {shapes[0]}, {shapes[1]} and {shapes[2]}"
+            f"[B, h, keys, d_v], d_k at least 1, got {shapes[0]}, {shapes[1]} and {shapes[2]}"
         )
 
 

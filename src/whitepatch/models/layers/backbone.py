@@ -16,6 +16,11 @@ class Backbone(nn.Module):
     sees 32x32 pixels, and neighbours lie 4 pixels apart.
 
     Source: "ConvPart" of J. Fernandez, 2021; docs/article.md.
+
+    Example:
+        >>> import torch
+        >>> Backbone()(torch.randn(2, 3, 96, 96)).shape
+        torch.Size([2, 32, 24, 24])
     """
 
     def __init__(self) -> None:

@@ -36,7 +36,13 @@ class ChannelGate(nn.Module):
         pools: One or more of `POOLS`, each once.
 
     Raises:
-        ValueError: A pool is unknown or named twice, or the reduction leaves no channel.
+        ValueError: When built, if a pool is unknown or named twice, or the reduction leaves no
+            channel; when called, if the features have other channels.
+
+    Example:
+        >>> gate = ChannelGate(256, pools=("avg", "max", "lp", "lse"))
+        >>> gate(torch.randn(2, 256, 24, 24)).shape
+        torch.Size([2, 256, 1, 1])
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class ChannelGate(nn.Module):
             raise ValueError(
                 f"pools must be one or more of {', '.join(POOLS)}, each once, got {list(pools)}"
             )
+        self.channels = channels
         self.pools = tuple(pools)
         hidden = channels // reduction
         self.mlp = nn.Sequential(
@@ -59,6 +66,10 @@ class ChannelGate(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features [B, C, H, W] to the gate [B, C, 1, 1]."""
+        if features.ndim != 4 or features.shape[1] != self.channels:
+            raise ValueError(
+                f"features must be [B, {self.channels}, H, W], got {list(features.shape)}"
+            )
         first, *others = (self.mlp(POOLS[pool](features)) for pool in self.pools)
         return torch.sigmoid(sum(others, start=first))[:, :, None, None]
 
@@ -67,6 +78,10 @@ class SpatialGate(nn.Module):
     """One factor in [0, 1] for each cell.
 
     sigmoid(BatchNorm(conv 7x7([max over channels, mean over channels]))), without bias.
+
+    Example:
+        >>> SpatialGate()(torch.randn(2, 256, 24, 24)).shape
+        torch.Size([2, 1, 24, 24])
     """
 
     def __init__(self) -> None:
@@ -90,7 +105,7 @@ class CBAM(ImageAttention):
         spatial: Whether there is a gate over space; the paper has it, the article leaves it out.
 
     Raises:
-        ValueError: A pool is unknown or named twice, or the reduction leaves no channel.
+        ValueError: As `ChannelGate`.
 
     Example:
         >>> layer = CBAM(256)

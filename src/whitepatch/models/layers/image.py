@@ -41,6 +41,10 @@ class PixelTokens(ImageAttention):
         positions: Whether a sinusoidal code of row and column is added to the tokens. Without it
             the layer cannot tell where a token comes from: shuffled cells give shuffled outputs.
 
+    Raises:
+        ValueError: When called, if the features' channels are not the layer's, or do not divide by
+            four and there are positions.
+
     Example:
         >>> import torch
         >>> from whitepatch.models.layers.attention import MultiHeadAttention
@@ -83,7 +87,21 @@ class StripTokens(ImageAttention):
     24x24, token t is made of 32 consecutive raster pixels of channel t // 18. Its weights relate
     strips of channels, not places, so there is no map over space.
 
+    Args:
+        attention: A layer over tokens of size C.
+
+    Raises:
+        ValueError: When called, if the features' channels are not the layer's.
+
     Source: J. Fernandez, 2021; defect 1 in docs/article.md.
+
+    Example:
+        >>> import torch
+        >>> from whitepatch.models.layers.attention import MultiHeadAttention
+        >>> layer = StripTokens(MultiHeadAttention(32, num_heads=4))
+        >>> features = torch.randn(2, 32, 24, 24)
+        >>> layer(features).shape, layer.weights(features).shape
+        (torch.Size([2, 32, 24, 24]), torch.Size([2, 4, 576, 576]))
     """
 
     def __init__(self, attention: TokenAttention) -> None:
