@@ -58,3 +58,12 @@ def test_digest_sees_content_order_and_borders(tmp_path):
     assert digest(first, second) == digest(b"ab", second)
     assert digest(first, second) != digest(second, first)
     assert digest(b"ab", b"c") != digest(b"a", b"bc")
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "kept").touch()
+    with pytest.raises(IsADirectoryError), replacing(folder) as temporary:
+        temporary.write_text("a file")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "kept"]

@@ -115,6 +115,35 @@ def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
         assert drawn.width > 400
 
 
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("out", "--output must be the name of a .png file, got 'out'"),
+        ("maps.jpg", "--output must be the name of a .png file, got 'maps.jpg'"),
+        ("", "--output must be the name of a .png file, got '.'"),
+        ("a.png", "--output must not be one of the pictures, got a.png"),
+    ],
+)
+def test_nothing_of_yours_is_overwritten(project, output, words):
+    (project / "out").mkdir()
+    (project / "out/mine.txt").write_text("mine")
+    before = {path: path.is_file() and path.read_bytes() for path in project.rglob("*")}
+    arguments = ["predict", "a.png", "--variant", "cbam_spatial", "--seed", "1"]
+    done = CliRunner().invoke(commands, [*arguments, "--output", output])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == words
+    assert {path: path.is_file() and path.read_bytes() for path in project.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["cost $x_{ $.png", "a_b^c\\d.png", "猫.png", "-x.png"])
+def test_any_name_of_a_picture_is_drawn(project, name):
+    shutil.copy(project / "a.png", project / name)
+    arguments = ["predict", "--variant", "cbam_spatial", "--seed", "1", "--", name]
+    done = CliRunner().invoke(commands, arguments)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split(maxsplit=2)[-1].endswith(name + "\n")
+
+
 @pytest.mark.usefixtures("project")
 def test_weights_that_are_missing_or_damaged_say_how_to_get_them(everything):
     experiment = everything.experiment("demo")

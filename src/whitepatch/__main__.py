@@ -1,12 +1,13 @@
 """The command line for people: `whitepatch --help`."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from whitepatch import params
+from whitepatch import params, paths
 from whitepatch.errors import UserError
 from whitepatch.stages import run_app
 
@@ -40,7 +41,9 @@ def predict(
     experiment: Annotated[str, typer.Option(help="Whose networks.")] = "demo",
     variant: Annotated[str, typer.Option(help="Which network.")] = "mha_conv1d",
     seed: Annotated[int, typer.Option(help="Which training of it.")] = 0,
-    output: Annotated[Path, typer.Option(help="Where to draw the maps.")] = Path("prediction.png"),
+    output: Annotated[Path, typer.Option(help="Where to draw the maps, a .png.")] = Path(
+        "prediction.png"
+    ),
 ) -> None:
     """Say of each picture whether it has a white patch, and draw what the network looks at.
 
@@ -51,6 +54,11 @@ def predict(
     from whitepatch.figures.panels import prediction_panel
     from whitepatch.models.classifier import title
 
+    if output.is_dir() or output.suffix.lower() != ".png":
+        raise UserError(f"--output must be the name of a .png file, got {str(output)!r}")
+    if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
+        raise UserError(f"--output must not be one of the pictures, got {output}")
+    warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
     images = prediction.images_of([prediction.read_picture(path) for path in pictures], chosen)

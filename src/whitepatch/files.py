@@ -19,6 +19,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The block may write a file or make a folder under the temporary name. If it fails,
     nothing is left and `path` is as it was. What a killed process left of the same is removed.
+
+    Raises:
+        IsADirectoryError: The block wrote a file, and `path` is a folder; it stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{escape(path.stem)}.*{escape(path.suffix)}"):
@@ -29,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
-        if path.is_dir():
+        if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:

@@ -164,7 +164,8 @@ def prediction_panel(
     grid = figure.subplots(len(pictures), len(shown) + 1, squeeze=False)
     for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
         style.picture(grid[row, 0], picture)
-        grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+        # a file's name may hold what would be a formula
+        grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", parse_math=False)
         for column, key in enumerate(shown, start=1):
             draw_map(grid[row, column], maps[key][row], signed=key == "evidence")
     for axes, key in zip(grid[0], ["picture", *shown], strict=True):
