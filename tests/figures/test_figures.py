@@ -66,6 +66,19 @@ def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everythi
     assert len(outlined) == 3, "the first row, and only it, has a patch"
 
 
+def test_places_keep_no_digits_that_vary_between_runs(tmp_path):
+    figure = style.new(7, 5)
+    figure.subplots(3, 7)[1, 2].set_title("a title")
+    style.save(figure, tmp_path / "a.png")
+    places = [axes.get_position(original=True).bounds for axes in figure.axes]
+    assert len({round(x, 3) for x, *_ in places}) == 7
+    for place in places:
+        assert place == pytest.approx([round(x, 6) for x in place], abs=1e-15)
+    first = (tmp_path / "a.png").read_bytes()
+    style.save(figure, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == first
+
+
 def test_errors_show_every_seed():
     table = pd.DataFrame(
         {

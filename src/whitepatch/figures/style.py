@@ -13,6 +13,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def save(figure: Figure, path: Path, *, photographs: bool = True) -> None:
         photographs: Whether it holds any, or finely graded maps; without them 256 colours do,
             and a third of the bytes.
     """
+    _settle(figure)
     drawn = BytesIO()
     figure.savefig(drawn, format="png", metadata={"Software": None})
     with Image.open(drawn) as image, replacing(path) as temporary:
@@ -55,6 +57,16 @@ def save(figure: Figure, path: Path, *, photographs: bool = True) -> None:
         if not photographs:
             flat = _with_few_colours(flat)
         flat.save(temporary, format="png", optimize=True)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out once, and round the places: the solver's last digits vary between runs."""
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return  # settled already
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
 
 
 def _with_few_colours(image: Image.Image) -> Image.Image:
@@ -74,6 +86,7 @@ def save_vector(figure: Figure, path: Path) -> None:
 
     No SVG: matplotlib names some of its clip paths by where they lie in memory.
     """
+    _settle(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
 
