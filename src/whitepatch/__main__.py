@@ -87,9 +87,15 @@ def _reported() -> list[str]:
     from whitepatch import replay
 
     everything = params.load()
-    found = [name for name in everything.experiments if replay.has_results(name, everything)]
+    missing = {name: replay.missing(name, everything) for name in everything.experiments}
+    for name, path in missing.items():
+        # others have not even begun
+        if path is not None and (paths.report(name) / "report.html").exists():
+            cure = f"make pull may have it, dvc repro report@{name} makes it"
+            typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
+    found = [name for name, path in missing.items() if path is None]
     if not found:
-        raise UserError("no experiment has results yet; run: make demo")
+        raise UserError("no experiment has all its results here; run: make demo")
     return found
 
 

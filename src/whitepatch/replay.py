@@ -1,6 +1,6 @@
 """What MLflow should show of an experiment, read from the files of its stages."""
 
-__all__ = ["description", "has_results", "runs"]
+__all__ = ["description", "missing", "runs"]
 
 import json
 import shutil
@@ -31,12 +31,12 @@ def description(name: str) -> str:
     )
 
 
-def has_results(name: str, params: Params) -> bool:
-    """Say whether all files that `runs` reads are there."""
-    return (paths.report(name) / "report.html").exists() and all(
-        paths.maps(name, variant).exists() and paths.training_record(name, variant).exists()
-        for variant in params.variants
-    )
+def missing(name: str, params: Params) -> Path | None:
+    """Return the first file that `runs` would read and is not there, if there is one."""
+    needed = [paths.report(name) / "report.html"]
+    for variant in params.variants:
+        needed += [of(name, variant) for of in (paths.training_record, paths.maps)]
+    return next((path for path in needed if not path.exists()), None)
 
 
 def runs(name: str, params: Params) -> list[Run]:
@@ -46,8 +46,8 @@ def runs(name: str, params: Params) -> list[Run]:
         UserError: There is no such experiment, or its stages have not run.
     """
     experiment = params.experiment(name)
-    if not has_results(name, params):
-        raise UserError(f"experiment {name} has no results yet; run: dvc repro report@{name}")
+    if (path := missing(name, params)) is not None:
+        raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
     found = [_summary(name, params)]
     for variant in params.variants:
         metrics = json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
