@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected test rehearsal bench lint format types ui lock rebuild clean
+.PHONY: help setup demo photos article corrected push pull test rehearsal bench lint format types ui \
+	lock rebuild clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +26,28 @@ demo photos article corrected: setup
 	@echo "Report:  reports/$@/report.html, beside the others in reports/index.html"
 	@echo "MLflow:  make ui"
 
+# what dvc.lock says has run, and whether there is a place to share it
+REPORTED = $(shell sed -n 's/^  \(report@[^:]*\):$$/\1/p' dvc.lock)
+REMOTE = $(RUN) dvc remote default > /dev/null || \
+	{ echo "DVC knows no remote yet: docs/teammates.md says how to name one"; exit 2; }
+
+push: setup ## hand your results to teammates, through the DVC remote
+	@$(REMOTE)
+	@$(RUN) dvc push
+
+pull: setup ## take over what teammates have pushed; trains nothing
+	@$(REMOTE)
+	@$(RUN) dvc pull --allow-missing
+	@$(RUN) dvc repro --dry --allow-missing $(REPORTED)
+	@$(RUN) whitepatch publish
+
 ui: setup ## publish all results and open MLflow on 127.0.0.1
 	@$(RUN) whitepatch ui
 
 test: setup lint types ## check everything: lint, types, tests, the pipeline in miniature
 	@$(RUN) python -m pytest --numprocesses 2 --dist loadfile
 
-rehearsal: setup ## run the STL-10 experiments on a small stand-in, from a local server that fails
+rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand results between two clones
 	@$(RUN) python -m pytest -m rehearsal
 
 bench: setup ## measure our speed beside the article's own formulation; writes reports/bench/

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.project import copy, load, run
+from helpers.project import load, miniature, results, run
 from ruamel.yaml import YAML
 
 # These cannot move a number; values are tracked as parameters, key by key.
@@ -95,67 +95,39 @@ def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
 
 
 @pytest.fixture(scope="module")
-def miniature(root, tmp_path_factory):
-    """Return a copy of the project with three variants and tiny numbers, its report made."""
-    folder = tmp_path_factory.mktemp("miniature")
-    params = load(root / "params.yaml")
-    params["runtime"]["threads"] = 1  # other tests run beside it
-    params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
-    params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
-    params["download"]["patience"] = 1
-    params["sources"]["photos"]["train"]["crops"] = 40
-    params["sources"]["photos"]["validation"]["crops"] = 12
-    params["sources"]["photos"]["test"]["crops"] = 16
-    demo = params["experiments"]["demo"]
-    params["experiments"] = {"demo": demo}
-    demo["split"]["train"]["stop"] = 40
-    demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
-    demo["split"]["test"]["stop"] = 16
-    demo["train"] |= {"epochs": 2}
-    demo["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
-    copy(root, folder, params)
+def ran(root, tmp_path_factory):
+    """Return the project in miniature, everything made."""
+    folder = miniature(root, tmp_path_factory.mktemp("miniature"))
     status, said = run(folder, "dvc", "repro", "publish@demo")
     assert status == 0, said
     return folder
 
 
-def results(folder):
-    """Return every result, byte for byte."""
-    files = [
-        path
-        for place in ("data/split", "models", "reports")
-        for path in (folder / place).rglob("*")
-        if path.is_file() and path.name != ".gitignore"
-    ]
-    assert len(files) > 20
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
 @pytest.mark.pipeline
-def test_a_forced_rebuild_gives_the_same_bytes(miniature):
-    lock, before = (miniature / "dvc.lock").read_bytes(), results(miniature)
-    assert not list((miniature / "checkpoints").glob("*")), "scratch goes when a stage has finished"
-    status, said = run(miniature, "dvc", "repro", "--force", "report@demo")
+def test_a_forced_rebuild_gives_the_same_bytes(ran):
+    lock, before = (ran / "dvc.lock").read_bytes(), results(ran)
+    assert not list((ran / "checkpoints").glob("*")), "scratch goes when a stage has finished"
+    status, said = run(ran, "dvc", "repro", "--force", "report@demo")
     assert status == 0, said
     assert said.count("Running stage") == 9
-    assert (miniature / "dvc.lock").read_bytes() == lock
-    after = results(miniature)
+    assert (ran / "dvc.lock").read_bytes() == lock
+    after = results(ran)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == []
 
 
 @pytest.mark.pipeline
-def test_a_second_run_does_nothing_but_ask_mlflow(miniature):
-    status, said = run(miniature, "dvc", "repro", "publish@demo")
+def test_a_second_run_does_nothing_but_ask_mlflow(ran):
+    status, said = run(ran, "dvc", "repro", "publish@demo")
     assert status == 0, said
     assert said.count("Running stage") == 1
     assert "0 written, 7 unchanged, 0 removed" in said
 
 
 @pytest.mark.pipeline
-def test_without_a_network_the_rest_is_still_finished(miniature, tmp_path):
+def test_without_a_network_the_rest_is_still_finished(ran, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(miniature, folder)
+    shutil.copytree(ran, folder)
     status, said = run(folder, "dvc", "repro", "--keep-going")
     assert status == 255
     (line,) = [line for line in said.splitlines() if "STL-10 cannot be fetched" in line]
@@ -172,9 +144,9 @@ def test_without_a_network_the_rest_is_still_finished(miniature, tmp_path):
 
 
 @pytest.mark.pipeline
-def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_path):
+def test_a_new_variant_schedules_its_own_stages_and_the_report(ran, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(miniature, folder)
+    shutil.copytree(ran, folder)
     variants = folder / PACKAGE / "models" / "variants"
     shutil.copy(variants / "cbam.py", variants / "mine.py")
     params = load(folder / "params.yaml")
@@ -193,9 +165,9 @@ def test_a_new_variant_schedules_its_own_stages_and_the_report(miniature, tmp_pa
 
 
 @pytest.mark.pipeline
-def test_leftovers_of_a_variant_are_refused_with_the_cure(miniature, tmp_path):
+def test_leftovers_of_a_variant_are_refused_with_the_cure(ran, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(miniature, folder)
+    shutil.copytree(ran, folder)
     (folder / "reports/demo/maps/mine.npz").write_bytes(b"")
     status, said = run(folder, sys.executable, "-m", "whitepatch.stages.report", "demo")
     assert status == 2

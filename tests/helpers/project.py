@@ -40,3 +40,36 @@ def copy(root: Path, folder: Path, params: Any) -> None:
     assert run(folder, "dvc", "init", "-q")[0] == 0
     shutil.copy(root / ".dvc" / "config", folder / ".dvc" / "config")  # nothing calls home
     assert run(folder, "dvc", "config", "core.analytics") == (0, "false\n")
+
+
+def miniature(root: Path, folder: Path) -> Path:
+    """Make a copy with one experiment of three variants and tiny numbers; nothing has run."""
+    params = load(root / "params.yaml")
+    params["runtime"]["threads"] = 1  # other tests run beside it
+    params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
+    params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
+    params["download"]["patience"] = 1
+    params["sources"]["photos"]["train"]["crops"] = 40
+    params["sources"]["photos"]["validation"]["crops"] = 12
+    params["sources"]["photos"]["test"]["crops"] = 16
+    demo = params["experiments"]["demo"]
+    params["experiments"] = {"demo": demo}
+    demo["split"]["train"]["stop"] = 40
+    demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
+    demo["split"]["test"]["stop"] = 16
+    demo["train"] |= {"epochs": 2}
+    demo["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
+    copy(root, folder, params)
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Return every result, byte for byte."""
+    files = [
+        path
+        for place in ("data/split", "models", "reports")
+        for path in (folder / place).rglob("*")
+        if path.is_file() and path.name != ".gitignore"
+    ]
+    assert len(files) > 20
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
