@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -104,3 +105,16 @@ def test_the_articles_own_images_stand_against_its_numbers_by_hand(results):
     assert losses.head == ["variant", "published", "demo", "demo − published"]
     assert losses.rows[1][3].text == "+0.19"
     assert losses.rows[0][3] == "–"
+
+
+def test_the_overview_and_the_pages_say_the_same_of_a_difference(root):
+    """The page has CNN minus a variant, the overview a variant minus CNN."""
+    page = (root / "reports/photos/report.md").read_text(encoding="utf-8")
+    index = (root / "reports/index.md").read_text(encoding="utf-8")
+    number = r"([+-][0-9.]+) \[([+-][0-9.]+), ([+-][0-9.]+)\]"
+    index = index.partition("Against CNN")[2]
+    for title in ("MHA linear", "MHA Conv1d", "CBAM, channel gate"):
+        planned = re.search(rf"\| CNN − {title} \| {number}", page)
+        shown = re.search(rf"\| {title} \| [^|]* \| {number}", index)
+        mean, low, high = map(float, planned.groups())
+        assert tuple(map(float, shown.groups())) == pytest.approx((-mean, -high, -low), abs=1e-4)

@@ -118,7 +118,8 @@ def _over_baseline(results: Results) -> Cells:
         return {}
     return {
         variant: Number.ranged(
-            difference(values, losses[BASELINE], f"overview, {variant}").interval,
+            # by the name of the planned comparison, which so has the same resamples and interval
+            difference(values, losses[BASELINE], f"{BASELINE} - {variant}").interval,
             4,
             *_within(results, [*seeds(variant, ERROR), *seeds(BASELINE, ERROR)]),
         )
