@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import requests
 from filelock import FileLock
 from tqdm import tqdm
 
@@ -152,6 +153,8 @@ def _shown_already(experiment: str, runs: Sequence[Run]) -> bool:
 def serve(port: int) -> int:
     """Run MLflow's UI on 127.0.0.1 until it is interrupted; return its exit status.
 
+    Its address is printed when it answers.
+
     Raises:
         UserError: The port is taken.
     """
@@ -166,18 +169,35 @@ def serve(port: int) -> int:
                 f"whitepatch ui --port {port + 1}"
             )
     os.environ["PYTHONWARNINGS"] = "ignore"  # the server's own, of no use to who looks at runs
-    print(f"MLflow: http://127.0.0.1:{port} in some 20 s (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
+    print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
     server = ["mlflow", "server", "--backend-store-uri", tracking_uri(), "--workers", "1"]
     server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
     # a session of its own, so that stopping it stops its workers too
     with subprocess.Popen([sys.executable, "-m", *server], start_new_session=True) as process:  # noqa: S603
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            if _answers(port, process):
+                print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
             return process.wait()
         except KeyboardInterrupt:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             return 0
+
+
+def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the server answers; False if it ends before it does."""
+    while process.poll() is None:
+        try:
+            # never by way of a proxy
+            with requests.Session() as session:
+                session.trust_env = False
+                if session.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    return True
+        except requests.RequestException:
+            pass  # not yet
+        time.sleep(0.2)
+    return False
 
 
 def _write(client: "MlflowClient", experiment_id: str, run: Run) -> None:

@@ -1,0 +1,72 @@
+"""`whitepatch ui`, the real server."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from helpers.project import miniature, run
+
+pytestmark = pytest.mark.rehearsal
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """Return the project in miniature, everything made."""
+    folder = miniature(root, tmp_path_factory.mktemp("ui"))
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    return folder
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listeners(port):
+    """Return the addresses that listen on a port, as the kernel writes them."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table) as file:  # noqa: PTH123 -- no file of ours
+            rows = [line.split() for line in list(file)[1:]]
+        found += [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
+    return found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(project, how):
+    port = free_port()
+    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-m", "whitepatch", "ui", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        assert re.search(rf"^MLflow: http://127\.0\.0\.1:{port} ", said, re.MULTILINE)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
+            assert page.status == 200
+        assert listeners(port) == [f"0100007F:{port:04X}"], "this machine only"
+        status, refused = run(project, "whitepatch", "ui", "--port", str(port))
+        assert status == 2
+        assert f"port {port} on 127.0.0.1 is taken; choose another" in refused
+        process.send_signal(how)
+        assert process.wait(timeout=30) == 0
+        rest = process.stderr.read()
+    assert "Traceback" not in rest
+    for _ in range(100):
+        if not listeners(port):
+            break
+        time.sleep(0.1)
+    assert not listeners(port), "no worker is left"
