@@ -3,12 +3,16 @@
 import ast
 import json
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from helpers.project import load, miniature, results, run
 from ruamel.yaml import YAML
+
+from whitepatch.localization import SCORES
 
 # These cannot move a number; values are tracked as parameters, key by key.
 PLUMBING = {"params.py", "paths.py", "errors.py", "files.py", "__init__.py", "progress.py"}
@@ -122,6 +126,16 @@ def test_a_second_run_does_nothing_but_ask_mlflow(ran):
     assert status == 0, said
     assert said.count("Running stage") == 1
     assert "0 written, 7 unchanged, 0 removed" in said
+
+
+@pytest.mark.pipeline
+def test_mlflow_has_few_sections_of_charts(ran):
+    """What stands before the last slash of a metric's name is a section."""
+    with closing(sqlite3.connect(ran / "mlflow/mlflow.db")) as store:
+        names = [name for (name,) in store.execute("SELECT DISTINCT key FROM metrics")]
+    scores = {f"score {kind}" for kind in SCORES}
+    assert {name.rpartition("/")[0] for name in names if "/" in name} == scores | {"summary"}
+    assert {"summary/cnn min_test_loss", "score auc/evidence", "test_loss"} <= set(names)
 
 
 @pytest.mark.pipeline

@@ -33,7 +33,7 @@ def run(key, digest="1", loss=0.5):
         tags={"variant": key},
         params={"epochs": 3},
         series={"train_loss": [(1, 0.9), (2, loss)]},
-        metrics={"map/evidence/auc": 0.25},
+        metrics={"score auc/evidence": 0.25},
         dataset=("data/split/demo.csv", "abc"),
     )
 
@@ -55,7 +55,7 @@ def test_a_run_shows_what_it_was_given(tmp_path):
     assert shown.info.run_name == "name of a"
     assert shown.info.status == "FINISHED"
     assert shown.data.params == {"epochs": "3"}
-    assert shown.data.metrics == {"map/evidence/auc": 0.25, "train_loss": 0.5}
+    assert shown.data.metrics == {"score auc/evidence": 0.25, "train_loss": 0.5}
     steps = client.get_metric_history(shown.info.run_id, "train_loss")
     assert [(metric.step, metric.value) for metric in steps] == [(1, 0.9), (2, 0.5)]
     assert shown.data.tags["variant"] == "a"

@@ -17,7 +17,7 @@ from whitepatch.files import digest
 from whitepatch.params import Experiment, Params
 from whitepatch.tracking import Run, Series
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the runs themselves; a new number replaces all runs that were published before."""
 
 
@@ -26,8 +26,8 @@ def description(name: str) -> str:
     return (
         f"**Do attention modules help, and do they look where they should?** Experiment `{name}`: "
         "one run for each variant and seed, and a summary with the report and its figures. "
-        "Compare `chosen_test_accuracy`, `min_test_loss` and `map/evidence/auc` between variants; "
-        "group the charts by the tag `variant`."
+        "Compare `chosen_test_accuracy`, `min_test_loss` and `score auc/evidence` between "
+        "variants; group the charts by the tag `variant`."
     )
 
 
@@ -126,7 +126,8 @@ def _final(numbers: Mapping[str, Any]) -> dict[str, float]:
     final |= {f"chosen_test_{key}": value for key, value in numbers["test"].items()}
     for map_name, scores in numbers["maps"].items():
         for kind, value in scores.items():
-            final[f"map/{map_name}/{kind}"] = value
+            # what stands before the last slash is a section of MLflow's charts: one for each score
+            final[f"score {kind}/{map_name}"] = value
     return final
 
 
@@ -158,7 +159,7 @@ def _summary(name: str, params: Params) -> Run:
             "num_seeds": int(comparison["num_seeds"].max()),
         },
         metrics={
-            f"{row['variant']}/{row['measure']}": float(row["mean"])
+            f"summary/{row['variant']} {row['measure']}": float(row["mean"])
             for row in comparison.to_dict("records")
         },
         dataset=(str(paths.split(name)), digest(paths.split(name))),
