@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from helpers.project import miniature, run
@@ -30,6 +31,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@contextmanager
+def started(command, **how):
+    """Run a program; it ends with the block, whatever happens there."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **how) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
 def listeners(port):
     """Return the addresses that listen on a port, as the kernel writes them."""
     found = []
@@ -46,9 +57,7 @@ def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(proj
     port = free_port()
     environment = os.environ | {"PYTHONPATH": str(project / "src")}
     command = [sys.executable, "-m", "whitepatch", "ui", "--port", str(port)]
-    with subprocess.Popen(
-        command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(command, cwd=project, env=environment) as process:
         said = ""
         while "Ctrl-C" not in said:
             line = process.stderr.readline()
