@@ -174,7 +174,9 @@ def serve(port: int) -> int:
     server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
     # a session of its own, so that stopping it stops its workers too
     with subprocess.Popen([sys.executable, "-m", *server], start_new_session=True) as process:  # noqa: S603
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # SIGINT too: a shell that starts us in the background has it ignored
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, signal.default_int_handler)
         try:
             if _answers(port, process):
                 print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
