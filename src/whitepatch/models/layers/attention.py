@@ -130,9 +130,11 @@ class _Heads(nn.Module):
         for name, x, layer in (("tokens", tokens, self.query), ("context", context, self.key)):
             if x.ndim != 3 or x.shape[2] != layer.in_features:
                 raise ValueError(f"{name} must be [B, N, {layer.in_features}], got {list(x.shape)}")
-        if len(tokens) != len(context):
+        # not len(), which torch.export would take for a constant
+        many, others = tokens.shape[0], context.shape[0]
+        if many != others:
             raise ValueError(
-                f"tokens and context must be as many pictures, got {len(tokens)} and {len(context)}"
+                f"tokens and context must be as many pictures, got {many} and {others}"
             )
         projected = self.query(tokens), self.key(context), self.value(context)
         query, key, value = (
