@@ -77,10 +77,10 @@ def predict(
 @commands.command()
 def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
-    from whitepatch import tracking
+    from whitepatch.tracking.serving import serve
 
     publish()
-    sys.exit(tracking.serve(port))
+    sys.exit(serve(port))
 
 
 def _reported() -> list[str]:

@@ -1,6 +1,6 @@
 """Writing files whole or not at all."""
 
-__all__ = ["digest", "replacing", "write_json", "write_text"]
+__all__ = ["digest", "is_running", "replacing", "write_json", "write_text"]
 
 import json
 import os
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{escape(path.stem)}.*{escape(path.suffix)}"):
         number = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
-        if number.isdecimal() and not _runs(int(number)):
+        if number.isdecimal() and not is_running(int(number)):
             _remove(left)
     # the suffix stays last, because writers choose their format by it
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -46,7 +46,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Say whether there is such a process on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

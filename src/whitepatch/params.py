@@ -287,6 +287,7 @@ class Params(Strict):
     runtime: Runtime
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     download: Download
+    live: tuple[str, ...]
     sources: Sources
     experiments: dict[Name, Experiment]
 
@@ -294,6 +295,10 @@ class Params(Strict):
     def _rows_exist(self) -> "Params":
         if len(set(self.variants)) < len(self.variants):
             raise ValueError(f"variants must differ, got {list(self.variants)}")
+        for name in self.live:
+            if name not in self.experiments:
+                known = ", ".join(self.experiments)
+                raise ValueError(f"live must name experiments ({known}), got {name!r}")
         for name, experiment in self.experiments.items():
             for part, rows in experiment.split.parts().items():
                 source: Stl10 | Photos = getattr(self.sources, experiment.source)

@@ -1,6 +1,6 @@
 """What MLflow should show of an experiment, read from the files of its stages."""
 
-__all__ = ["description", "missing", "runs"]
+__all__ = ["missing", "runs"]
 
 import json
 import shutil
@@ -11,24 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whitepatch import paths
+from whitepatch import chosen, naming, paths
 from whitepatch.errors import UserError
 from whitepatch.files import digest
 from whitepatch.params import Experiment, Params
-from whitepatch.tracking import Run, Series
+from whitepatch.provenance import origin
+from whitepatch.tracking.models import Model
+from whitepatch.tracking.publishing import Run
 
-FORMAT = "2"
+FORMAT = "3"
 """Of the runs themselves; a new number replaces all runs that were published before."""
 
-
-def description(name: str) -> str:
-    """Return what MLflow shows above the runs of an experiment."""
-    return (
-        f"**Do attention modules help, and do they look where they should?** Experiment `{name}`: "
-        "one run for each variant and seed, and a summary with the report and its figures. "
-        "Compare `chosen_test_accuracy`, `min_test_loss` and `score auc/evidence` between "
-        "variants; group the charts by the tag `variant`."
-    )
+EXAMPLE = 2
+"""Pictures that a model brings along, to try it on."""
 
 
 def missing(name: str, params: Params) -> Path | None:
@@ -48,40 +43,57 @@ def runs(name: str, params: Params) -> list[Run]:
     experiment = params.experiment(name)
     if (path := missing(name, params)) is not None:
         raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
+    # exactly the numbers of the files, to the last bit
+    histories = {
+        variant: pd.read_csv(paths.history(name, variant), float_precision="round_trip")
+        for variant in params.variants
+    }
+    best = chosen.of_experiment(histories, experiment.train.choose)
     found = [_summary(name, params)]
-    for variant in params.variants:
+    for variant, history in histories.items():
         metrics = json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
-        history = pd.read_csv(paths.history(name, variant))
         found += [
-            _seed(name, variant, int(seed), experiment, metrics, history)
-            for seed in metrics["seeds"]
+            _seed(
+                name,
+                variant,
+                seed,
+                experiment,
+                metrics,
+                history,
+                registered=(variant, seed) == (best.variant, best.seed),
+            )
+            for seed in map(int, metrics["seeds"])
         ]
     return found
 
 
 def _seed(
-    name: str, variant: str, seed: int, experiment: Experiment, metrics: Any, history: pd.DataFrame
+    name: str,
+    variant: str,
+    seed: int,
+    experiment: Experiment,
+    metrics: Any,
+    history: pd.DataFrame,
+    *,
+    registered: bool,
 ) -> Run:
     numbers = metrics["seeds"][str(seed)]
     weights = paths.weights(name, variant, seed)
-    epochs = history[history["seed"] == seed].drop(columns="seed")
-    series: Series = {
-        column: list(zip(epochs["epoch"].tolist(), epochs[column].tolist(), strict=True))
-        for column in epochs.columns.drop("epoch")
-    }
+    rows = history[history["seed"] == seed].drop(columns="seed").to_dict("records")
+    series = naming.series(rows)
     final = _final(numbers)
+    stands = seed == chosen.of_variant(history, metrics["chosen_by"]).seed
     # as the results say, not as params.yaml says now
-    protocol = {
-        **{f"train.{key}": value for key, value in metrics["protocol"]["train"].items()},
-        **{f"patch.{key}": value for key, value in metrics["protocol"]["patch"].items()},
-        "source": metrics["protocol"]["source"],
-        "images": metrics["images"]["words"],
-        "variant": variant,
-        "seed": seed,
-        "num_parameters": metrics["num_parameters"],
-        **metrics["trained_on"],
-    }
-    content = json.dumps([FORMAT, protocol, series, final], sort_keys=True)
+    protocol = naming.parameters(
+        variant,
+        seed,
+        metrics["protocol"],
+        metrics["images"]["words"],
+        metrics["num_parameters"],
+        metrics["trained_on"],
+    )
+    content = json.dumps([FORMAT, protocol, series, final, stands, registered], sort_keys=True)
+    tags = naming.tags(name, variant, seed)
 
     def attach(folder: Path) -> None:
         from whitepatch.figures import style
@@ -101,17 +113,38 @@ def _seed(
         style.save(figure, folder / "maps.png")
 
     return Run(
-        key=f"{name}/{variant}/{seed}",
+        key=naming.key(name, variant, seed),
         digest=digest(content.encode(), weights, paths.split(name), paths.maps(name, variant)),
-        name=f"{name} · {variant} · seed {seed}",
+        name=naming.name(name, variant, seed),
         description=f"{metrics['title']}, seed {seed}. Weights are those of epoch "
         f"{numbers['chosen_epoch']}, which has the lowest {metrics['chosen_by']} loss.",
         attach=attach,
-        tags={"experiment": name, "variant": variant, "seed": str(seed), "kind": "seed"},
+        tags=tags,
+        origin=lambda: origin(name, variant),
         params=protocol,
         series=series,
         metrics=final,
         dataset=(str(paths.split(name)), digest(paths.split(name))),
+        training=naming.training_digest(rows, weights.read_bytes()),
+        model=_model(name, variant, seed, tags, registered=registered) if stands else None,
+    )
+
+
+def _model(name: str, variant: str, seed: int, tags: dict[str, str], *, registered: bool) -> Model:
+    def network() -> Any:
+        # torch is asked for only if there is something to write
+        import torch
+
+        from whitepatch import saved
+
+        return saved.network(name, variant, seed, torch.device("cpu")).eval()
+
+    return Model(
+        name=variant,
+        network=network,
+        example=lambda: np.load(paths.maps(name, variant))["pictures"][:EXAMPLE],
+        tags=tags,
+        registered=naming.experiment(name) if registered else "",
     )
 
 
@@ -129,6 +162,31 @@ def _final(numbers: Mapping[str, Any]) -> dict[str, float]:
             # what stands before the last slash is a section of MLflow's charts: one for each score
             final[f"score {kind}/{map_name}"] = value
     return final
+
+
+def _totals(name: str, comparison: pd.DataFrame) -> dict[str, float]:
+    """Return what an experiment amounts to: means, differences, and the intervals of both.
+
+    What stands before the slash is a section of MLflow's charts.
+    """
+    totals: dict[str, float] = {}
+    for row in comparison.to_dict("records"):
+        label = f"{row['variant']} {row['measure']}"
+        totals |= _with_interval("summary", label, row)
+    claims = json.loads((paths.report(name) / "claims.json").read_text(encoding="utf-8"))
+    for pair in claims["pairs"]:
+        totals |= _with_interval("difference", f"{pair['first']} - {pair['second']}", pair)
+    return totals
+
+
+def _with_interval(section: str, label: str, row: Mapping[Any, Any]) -> dict[str, float]:
+    """Return a mean, and the ends of its 95 % interval where several seeds give one."""
+    found = {f"{section}/{label}": float(row["mean"])}
+    if row["num_seeds"] > 1:
+        found |= {
+            f"interval of {section}/{label} {end}": float(row[end]) for end in ("low", "high")
+        }
+    return found
 
 
 def _summary(name: str, params: Params) -> Run:
@@ -158,9 +216,7 @@ def _summary(name: str, params: Params) -> Run:
             "variants": ", ".join(params.variants),
             "num_seeds": int(comparison["num_seeds"].max()),
         },
-        metrics={
-            f"summary/{row['variant']} {row['measure']}": float(row["mean"])
-            for row in comparison.to_dict("records")
-        },
+        origin=lambda: origin(name),
+        metrics=_totals(name, comparison),
         dataset=(str(paths.split(name)), digest(paths.split(name))),
     )

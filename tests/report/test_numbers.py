@@ -24,7 +24,7 @@ FIGURE = {name: page.Figure("a.png", b"PNG", name, "x") for name in (*FIGURES, "
 ALLOWED = ("STL-10", "base64", "95 %", "|2 AUC − 1|", "24×24", "MD5")
 """What templates may say in digits."""
 
-MAY_STAY = ("p of the sign flips", "p, adjusted", "probability", "seeds below")
+MAY_STAY = ("p of the sign flips", "p, adjusted", "probability", "seeds below", "chosen")
 """Forms that count, so one input of many may change and leave them as they are; and so may whatever
 chooses among variants, which names them all by a star."""
 
@@ -73,6 +73,7 @@ def inputs(everything):
                 "seed": np.repeat(np.arange(6), 4),
                 "epoch": [1, 2, 3, 4] * 6,
                 "test_loss": generator.random(24),
+                "validation_loss": generator.random(24),
             }
         )
         for variant in PRINTED
@@ -83,7 +84,11 @@ def inputs(everything):
 def printed(results, histories):
     """Return what the page prints, by origin and form."""
     ledger = []
-    page.render("report.html", content(results, judge(results, histories), FIGURE, INPUTS), ledger)
+    page.render(
+        "report.html",
+        content(results, histories, judge(results, histories), FIGURE, INPUTS),
+        ledger,
+    )
     page.render("index.html", overview.content([results], {}, FIGURE), ledger)
     found = defaultdict(list)
     for number in ledger:
@@ -134,8 +139,11 @@ def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch
             undo = changed(measures, [measure])
             moved |= check(before, results, histories, "data/published.csv", f"{variant}.{measure}")
             undo()
-    histories["mha_linear"].loc[3, "test_loss"] += 9.0
-    moved |= check(before, results, histories, "history/mha_linear.csv", "test_loss")
+    intact = histories["mha_linear"]
+    for column, value in (("test_loss", 9.0), ("validation_loss", -1.0)):
+        histories["mha_linear"] = intact.copy()
+        histories["mha_linear"].loc[3, column] = value
+        moved |= check(before, results, histories, "history/mha_linear.csv", column)
     # nothing names an input in vain
     ours = ("*", "mha_linear.json", "mha_linear.csv", "published.csv")
     for sources, _ in before:

@@ -1,25 +1,32 @@
+"""Runs in MLflow's own SQLite store."""
+
+import subprocess
+import sys
 import warnings
 
+import numpy as np
 import pytest
+import torch
 
-from whitepatch import tracking
 from whitepatch.errors import UserError
-from whitepatch.tracking import COMPLETE, KEY, Run
+from whitepatch.models.classifier import build
+from whitepatch.naming import ALIAS
+from whitepatch.tracking import store
+from whitepatch.tracking.models import Model
+from whitepatch.tracking.publishing import Run, publish
+from whitepatch.tracking.store import COMPLETE, KEY, LIVE, TRAINING
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
-    tracking._quiet()
+    store.quiet()
     from mlflow import MlflowClient
-    from mlflow.entities import RunTag
+    from mlflow.entities import Metric, RunTag
+
+PICTURES = np.random.default_rng(1).normal(size=(3, 3, 96, 96)).astype(np.float32)
+NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-def run(key, digest="1", loss=0.5):
+def run(key, digest="1", loss=0.5, **more):
     def attach(folder):
         (folder / "figures").mkdir()
         (folder / "figures" / "map.png").write_bytes(b"picture of " + key.encode())
@@ -35,21 +42,19 @@ def run(key, digest="1", loss=0.5):
         series={"train_loss": [(1, 0.9), (2, loss)]},
         metrics={"score auc/evidence": 0.25},
         dataset=("data/split/demo.csv", "abc"),
+        **more,
     )
 
 
 def found(experiment="ours"):
-    client = MlflowClient(tracking.tracking_uri())
+    client = MlflowClient(store.tracking_uri())
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     return client, {run.data.tags[KEY]: run for run in client.search_runs([experiment_id])}
 
 
 def test_a_run_shows_what_it_was_given(tmp_path):
-    assert tracking.publish("ours", "a question", [run("a")]) == {
-        "written": 1,
-        "unchanged": 0,
-        "removed": 0,
-    }
+    tags = {"mlflow.note.content": "a question"}
+    assert publish("ours", tags, [run("a")]) == NOTHING | {"written": 1}
     client, runs = found()
     shown = runs["a"]
     assert shown.info.run_name == "name of a"
@@ -65,10 +70,10 @@ def test_a_run_shows_what_it_was_given(tmp_path):
 
 
 def test_twice_writes_nothing_and_what_changed_replaces(tmp_path):
-    tracking.publish("ours", "", [run("a"), run("b")])
+    publish("ours", {}, [run("a"), run("b")])
     first = {key: shown.info.run_id for key, shown in found()[1].items()}
-    again = tracking.publish("ours", "", [run("a"), run("b", digest="2", loss=0.25)])
-    assert again == {"written": 1, "unchanged": 1, "removed": 1}
+    again = publish("ours", {}, [run("a"), run("b", digest="2", loss=0.25)])
+    assert again == NOTHING | {"written": 1, "unchanged": 1, "removed": 1}
     second = found()[1]
     assert second["a"].info.run_id == first["a"]
     assert second["b"].info.run_id != first["b"]
@@ -77,27 +82,29 @@ def test_twice_writes_nothing_and_what_changed_replaces(tmp_path):
 
 
 def test_nothing_to_do_needs_no_mlflow_and_any_doubt_asks_it(tmp_path, monkeypatch):
-    tracking.publish("ours", "", [run("a"), run("b")])
+    publish("ours", {}, [run("a"), run("b")])
 
     def asked():
         raise UserError("MLflow was asked")
 
-    monkeypatch.setattr(tracking, "_client", asked)
-    assert tracking.publish("ours", "", [run("a"), run("b")])["unchanged"] == 2
+    monkeypatch.setattr(store, "client", asked)
+    assert publish("ours", {}, [run("a"), run("b")])["unchanged"] == 2
+    with pytest.raises(UserError, match="MLflow was asked"):
+        publish("ours", {"mlflow.note.content": "another question"}, [run("a"), run("b")])
     for runs in ([run("a")], [run("a"), run("b", digest="2")], [run("a"), run("b"), run("c")]):
         with pytest.raises(UserError, match="MLflow was asked"):
-            tracking.publish("ours", "", runs)
+            publish("ours", {}, runs)
     (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database")
     with pytest.raises(UserError, match="MLflow was asked"):
-        tracking.publish("ours", "", [run("a"), run("b")])
+        publish("ours", {}, [run("a"), run("b")])
 
 
 def test_what_is_gone_goes_and_strangers_stay():
-    tracking.publish("ours", "", [run("a"), run("b")])
-    tracking.publish("theirs", "", [run("c")])
+    publish("ours", {}, [run("a"), run("b")])
+    publish("theirs", {}, [run("c")])
     client, runs = found()
     stranger = client.create_run(runs["a"].info.experiment_id, run_name="by hand")
-    assert tracking.publish("ours", "", [run("a")])["removed"] == 1
+    assert publish("ours", {}, [run("a")])["removed"] == 1
     left = client.search_runs([runs["a"].info.experiment_id])
     assert {shown.info.run_name for shown in left} == {"name of a", "by hand"}
     assert stranger.info.run_id in {shown.info.run_id for shown in left}
@@ -105,13 +112,137 @@ def test_what_is_gone_goes_and_strangers_stay():
 
 
 def test_a_run_that_was_not_finished_is_written_again():
-    tracking.publish("ours", "", [run("a")])
+    publish("ours", {}, [run("a")])
     client, runs = found()
     client.log_batch(runs["a"].info.run_id, tags=[RunTag(COMPLETE, "no")])
-    assert tracking.publish("ours", "", [run("a")]) == {"written": 1, "unchanged": 0, "removed": 1}
+    assert publish("ours", {}, [run("a")]) == NOTHING | {"written": 1, "removed": 1}
 
 
 def test_a_store_that_cannot_be_reached_is_one_line_with_the_cure(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"^MLflow at http://127\.0\.0\.1:9 .*whitepatch publish$"):
-        tracking.publish("ours", "", [run("a")])
+        publish("ours", {}, [run("a")])
+
+
+def test_a_password_in_the_address_is_not_printed(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9/x@y")
+    assert store.shown_uri() == "http://127.0.0.1:9/x@y"
+
+
+def network():
+    return build("cbam_spatial", 0).eval()
+
+
+def chosen(name="a"):
+    return Model(name, network, lambda: PICTURES[:2], {"variant": name}, "ours")
+
+
+def test_a_model_is_loaded_by_its_alias_and_predicts_the_same_without_our_code(
+    tmp_path, monkeypatch
+):
+    publish("ours", {}, [run("a", model=chosen())])
+    np.save(tmp_path / "pictures.npy", PICTURES)
+    program = """
+import sys, warnings; warnings.simplefilter("ignore")
+sys.modules["whitepatch"] = None
+import mlflow, numpy, torch
+model = mlflow.pytorch.load_model("models:/ours@chosen")
+numpy.save("logits.npy", model(torch.from_numpy(numpy.load("pictures.npy"))).detach().numpy())
+"""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri())
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with torch.inference_mode():
+        ours = network()(torch.from_numpy(PICTURES)).numpy()
+    np.testing.assert_array_equal(np.load(tmp_path / "logits.npy"), ours)
+    kept = {path.suffix for path in (tmp_path / "mlflow" / "artifacts").rglob("*")}
+    assert kept.isdisjoint({".pkl", ".pth"}), "no pickle"
+
+
+def registry():
+    client = MlflowClient(store.tracking_uri())
+    versions = client.search_model_versions("name = 'ours'")
+    return client, {int(version.version): version.run_id for version in versions}
+
+
+def models_of(client):
+    found = client.get_experiment_by_name("ours").experiment_id
+    return [model.source_run_id for model in client.search_logged_models([found])]
+
+
+def test_what_replaces_a_run_takes_its_alias_and_nothing_of_the_old_one_stays(tmp_path):
+    publish("ours", {}, [run("a", model=chosen()), run("b")])
+    (first,) = registry()[1].values()
+    assert publish("ours", {}, [run("a"), run("b", digest="2", model=chosen("b"))])["removed"] == 1
+    # run a has the same digest, so it stays; a digest must know of the model
+    publish("ours", {}, [run("a", digest="2"), run("b", digest="2", model=chosen("b"))])
+    client, versions = registry()
+    runs = found()[1]
+    assert list(versions.values()) == [runs["b"].info.run_id] != [first]
+    (version,) = versions
+    assert int(client.get_model_version_by_alias("ours", ALIAS).version) == version
+    assert models_of(client) == [runs["b"].info.run_id]
+    assert len(list((tmp_path / "mlflow" / "artifacts").rglob("model.pt2"))) == 1
+
+
+def test_a_half_written_model_goes_and_an_alias_that_is_gone_comes_back():
+    publish("ours", {}, [run("a", model=chosen())])
+    client, runs = found()
+    client.log_batch(runs["a"].info.run_id, tags=[RunTag(COMPLETE, "no")])
+    assert publish("ours", {}, [run("a", model=chosen())])["removed"] == 1
+    assert len(registry()[1]) == len(models_of(client)) == 1
+    client.delete_registered_model_alias("ours", ALIAS)
+    publish("ours", {}, [run("a", model=chosen()), run("b")])
+    assert client.get_model_version_by_alias("ours", ALIAS).run_id == found()[1]["a"].info.run_id
+
+
+def live(key, training, status, host="elsewhere:1"):
+    """Begin a run as a training does that shows itself."""
+    client = MlflowClient(store.tracking_uri())
+    experiment_id = store.experiment(client, "ours", {})
+    tags = {KEY: key, LIVE: host, TRAINING: training}
+    run_id = client.create_run(experiment_id, run_name="live", tags=tags).info.run_id
+    metrics = [Metric("train_loss", 0.9, 5, 1), Metric("images_per_second", 70.0, 5, 1)]
+    client.log_batch(run_id, metrics=metrics)
+    if status != "RUNNING":
+        client.set_terminated(run_id, status)
+    return run_id
+
+
+def test_a_training_that_was_shown_while_it_ran_is_adopted():
+    run_id = live("a", "digest of a", "FINISHED")
+    count = publish("ours", {}, [run("a", training="digest of a")])
+    assert count == NOTHING | {"adopted": 1}
+    client, runs = found()
+    shown = runs["a"]
+    assert shown.info.run_id == run_id
+    assert shown.data.metrics["images_per_second"] == 70.0, "what only the training knew stays"
+    steps = client.get_metric_history(run_id, "train_loss")
+    assert [(metric.step, metric.value) for metric in steps] == [(1, 0.9), (2, 0.5)]
+    assert publish("ours", {}, [run("a", training="digest of a")]) == NOTHING | {"unchanged": 1}
+
+
+def test_another_training_is_replaced_but_never_one_that_is_running():
+    live("a", "digest of another", "KILLED")
+    running = live("b", "digest of another", "RUNNING")
+    runs = [run("a", training="digest of a"), run("b", training="digest of b")]
+    assert publish("ours", {}, runs) == NOTHING | {"written": 2, "removed": 1}
+    client = MlflowClient(store.tracking_uri())
+    assert client.get_run(running).info.lifecycle_stage == "active"
+    # of this machine we know better: there is no such process any more
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    client.set_tag(running, LIVE, f"{store.socket.gethostname()}:{int(ended.stdout)}")
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2, "removed": 1}
+
+
+def test_of_two_that_published_the_same_at_once_one_stays():
+    publish("ours", {}, [run("a", model=chosen())])
+    client, runs = found()
+    experiment_id = runs["a"].info.experiment_id
+    # as another machine does at the same moment
+    twin = client.create_run(experiment_id, tags=dict(runs["a"].data.tags)).info.run_id
+    assert publish("ours", {}, [run("a", model=chosen()), run("b")])["removed"] == 1
+    assert {shown.info.run_id for shown in found()[1].values()} == {
+        runs["a"].info.run_id,
+        found()[1]["b"].info.run_id,
+    }
+    assert client.get_run(twin).info.lifecycle_stage == "deleted"

@@ -7,14 +7,15 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from whitepatch import chosen, naming
 from whitepatch.claims import LEAST_SEEDS, MARGIN, Claim, Pair, Verdict
 from whitepatch.report import map_rows, rows
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
 from whitepatch.report.results import PLANS, Results
-from whitepatch.report.sources import ERROR, SEPARATION, curve, parameter, seeds, total
+from whitepatch.report.sources import ERROR, SEPARATION, choosing, curve, parameter, seeds, total
 from whitepatch.report.tables import comparison, looking_maps, map_table
-from whitepatch.report.verdicts import Verdicts
+from whitepatch.report.verdicts import Histories, Verdicts
 from whitepatch.statistics import ALPHA, POWER
 
 LEAST = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
@@ -22,12 +23,17 @@ LEAST = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
 
 
 def content(
-    results: Results, verdicts: Verdicts, figures: Mapping[str, Figure], inputs: Table
+    results: Results,
+    histories: Histories,
+    verdicts: Verdicts,
+    figures: Mapping[str, Figure],
+    inputs: Table,
 ) -> dict[str, Any]:
     """Return what the templates of a page are filled with.
 
     Args:
         results: Of the experiment.
+        histories: Of the same.
         verdicts: Of the same.
         figures: By name.
         inputs: The files that the page was made from.
@@ -64,7 +70,8 @@ def content(
         "features": map_rows.features(results),
         "randomised": map_rows.randomised(results),
         "gates": map_rows.gates(results),
-        "variants": rows.variants(results),
+        "variants": rows.variants(results, histories),
+        "chosen": _chosen(results, histories),
         "inputs": inputs,
     }
 
@@ -129,6 +136,18 @@ def _best(results: Results, measure: str, key: str, which: str, digits: int) -> 
     row = table.loc[getattr(table["mean"], which)()]
     mean = Number.fixed(row["mean"], digits, *seeds("*", key), form="mean of the best variant")
     return {"title": results.titles[row["variant"]], "mean": mean}
+
+
+def _chosen(results: Results, histories: Histories) -> dict[str, Any]:
+    """Return the network that stands for the experiment, and what MLflow calls it."""
+    choose = results.experiment.train.choose
+    stands = chosen.of_experiment(histories, choose)
+    return {
+        "title": results.titles[stands.variant],
+        "seed": Number.count(stands.seed, choosing("*", choose), form="chosen seed"),
+        "registered": naming.experiment(results.name),
+        "alias": naming.ALIAS,
+    }
 
 
 def _extreme(results: Results, which: str) -> dict[str, Any]:

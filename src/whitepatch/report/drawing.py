@@ -22,11 +22,12 @@ from whitepatch.report.tables import (
     emergence_table,
     looking_maps,
     map_table,
+    mean_of,
     mixing_maps,
     probe_tables,
     seed_table,
 )
-from whitepatch.statistics import Interval, interval
+from whitepatch.statistics import Interval
 
 FIGURES = {
     "errors": (
@@ -144,7 +145,7 @@ def _in_order(probes: Mapping[str, pd.DataFrame], column: str) -> Sequence[str]:
 def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:
     return {
         column: {
-            str(variant): interval(seeds[column].to_numpy(), f"figure of {column}, {variant}")
+            str(variant): mean_of(column, str(variant), seeds[column])
             for variant, seeds in table.groupby("variant", sort=False)
         }
         for column in ("min_test_loss", "accuracy")

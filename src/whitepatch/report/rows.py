@@ -4,12 +4,14 @@ __all__ = ["PLANNED", "claims", "errors", "pairs", "published", "rules", "varian
 
 from collections.abc import Sequence
 
+from whitepatch import chosen
 from whitepatch.claims import Claim, Pair
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Table
 from whitepatch.report.results import Results, description
-from whitepatch.report.sources import ERROR, deciding, seeds, total
+from whitepatch.report.sources import ERROR, choosing, deciding, seeds, total
 from whitepatch.report.tables import published_table, seed_table
+from whitepatch.report.verdicts import Histories
 from whitepatch.statistics import Difference, Interval
 
 NOTHING = "–"
@@ -136,10 +138,23 @@ def pairs(results: Results, found: Sequence[Pair]) -> Table:
     )
 
 
-def variants(results: Results) -> Table:
-    """Return what each variant is."""
-    rows = [[title, description(variant)] for variant, title in results.titles.items()]
-    return Table(["variant", "what it is"], rows)
+def variants(results: Results, histories: Histories) -> Table:
+    """Return what each variant is, and which of its networks stands for it."""
+    choose = results.experiment.train.choose
+    rows: list[list[str | Number]] = []
+    for variant, title in results.titles.items():
+        stands = chosen.of_variant(histories[variant], choose)
+        where = choosing(variant, choose)
+        rows.append(
+            [
+                title,
+                description(variant),
+                Number.count(stands.seed, where, form="chosen seed"),
+                Number.count(stands.epoch, where, form="chosen epoch"),
+                Number.fixed(stands.loss, 4, where, form="chosen loss"),
+            ]
+        )
+    return Table(["variant", "what it is", "seed", "epoch", f"{choose} loss"], rows)
 
 
 def _with_titles(results: Results, name: str) -> str:

@@ -1,6 +1,6 @@
 """Where the stages leave what a page prints: files and keys, as `numbers` names them."""
 
-__all__ = ["ERROR", "SEPARATION", "curve", "deciding", "parameter", "seeds", "total"]
+__all__ = ["ERROR", "SEPARATION", "choosing", "curve", "deciding", "parameter", "seeds", "total"]
 
 from whitepatch.claims import Claim
 from whitepatch.report.numbers import Source
@@ -30,6 +30,11 @@ def total(variant: str, key: str) -> Source:
 def curve(variant: str) -> Source:
     """Return the test losses of all epochs of a variant, or of `*`."""
     return Source(f"history/{variant}.csv", "test_loss")
+
+
+def choosing(variant: str, choose: str) -> Source:
+    """Return the losses of all epochs of a variant, or of `*`, on the images that choose."""
+    return Source(f"history/{variant}.csv", f"{choose}_loss")
 
 
 def parameter(experiment: str, key: str) -> Source:

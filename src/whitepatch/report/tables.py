@@ -7,6 +7,7 @@ __all__ = [
     "feature_table",
     "looking_maps",
     "map_table",
+    "mean_of",
     "mixing_maps",
     "probe_tables",
     "published_table",
@@ -21,6 +22,7 @@ import pandas as pd
 
 from whitepatch.localization import SCORES
 from whitepatch.report.results import Results
+from whitepatch.statistics import Interval, interval
 
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
@@ -53,12 +55,21 @@ def seed_table(results: Results) -> pd.DataFrame:
 def comparison(results: Results) -> pd.DataFrame:
     """Return one row a variant and measure: seeds, mean, standard deviation, least and most.
 
-    The standard deviation is that of the seeds (n - 1), empty for a single one.
+    The standard deviation is that of the seeds (n - 1); `low` and `high` are the ends of the 95 %
+    interval of the mean. All three are empty for a single seed.
     """
     table = seed_table(results).melt(["variant", "seed"], list(MEASURES), "measure")
     values = table.groupby(["variant", "measure"], sort=False)["value"]
     summary = values.agg(["count", "mean", "std", "min", "max"])
+    means = {group: mean_of(str(group[1]), str(group[0]), seeds) for group, seeds in values}
+    summary["low"] = [means[group].low for group in summary.index]
+    summary["high"] = [means[group].high for group in summary.index]
     return summary.rename(columns={"count": "num_seeds"}).reset_index()
+
+
+def mean_of(measure: str, variant: str, seeds: "pd.Series[Any]") -> Interval:
+    """Return the mean of a variant's seeds with its interval, the same wherever it is shown."""
+    return interval(seeds.to_numpy(float), f"figure of {measure}, {variant}")
 
 
 def published_table(results: Results) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From results to what decides the article's claims, and to claims.json."""
 
-__all__ = ["Verdicts", "as_json", "judge", "measured"]
+__all__ = ["Histories", "Verdicts", "as_json", "judge", "measured"]
 
 import math
 from collections.abc import Mapping

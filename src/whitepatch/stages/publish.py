@@ -2,19 +2,21 @@
 
 import sys
 
-from whitepatch import params, paths, replay, tracking
+from whitepatch import naming, params, paths, replay
 from whitepatch.files import write_json
 from whitepatch.stages import run
+from whitepatch.tracking.publishing import publish
 
 
 def main(name: str) -> None:
     """Replay the outputs of an experiment into MLflow and write a receipt of what it shows."""
     runs = replay.runs(name, params.load())
-    count = tracking.publish(f"whitepatch-{name}", replay.description(name), runs)
+    experiment = naming.experiment(name)
+    count = publish(experiment, naming.experiment_tags(name), runs)
     # digests only: run ids and addresses would differ between two machines with equal results
     write_json(paths.MLFLOW / f"{name}.json", {run.key: run.digest for run in runs})
     told = ", ".join(f"{number} {what}" for what, number in count.items())
-    print(f"MLflow, whitepatch-{name}: {told}", file=sys.stderr)  # noqa: T201
+    print(f"MLflow, {experiment}: {told}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

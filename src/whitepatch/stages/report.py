@@ -60,7 +60,7 @@ def main(name: str) -> None:
         f"split@{name}, from {paths.split(name)}",
     )
     inputs = _inputs(name, everything.variants)
-    page.write(folder, "report", content(results, verdicts, pictures, inputs))
+    page.write(folder, "report", content(results, histories, verdicts, pictures, inputs))
 
 
 def _inputs(name: str, variants: Sequence[str]) -> page.Table:

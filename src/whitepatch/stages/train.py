@@ -16,6 +16,7 @@ from whitepatch.files import digest, replacing, write_json, write_text
 from whitepatch.params import Runtime, Train
 from whitepatch.progress import Forecast
 from whitepatch.stages import run
+from whitepatch.tracking.following import Follower, follow
 from whitepatch.training import Splits, Training, Weights, train
 
 
@@ -46,7 +47,16 @@ def main(name: str, variant: str) -> None:
         for seed in experiment.train.seeds
     }
     with hold(paths.CHECKPOINTS / f"{name}-{variant}.lock"):
-        _train_all(variant, trainings, checkpoints, splits, experiment.train, everything.runtime)
+        with follow(name, variant, everything, splits, trainings, identity, environment) as shown:
+            _train_all(
+                variant,
+                trainings,
+                checkpoints,
+                shown,
+                splits,
+                experiment.train,
+                everything.runtime,
+            )
         _write_weights(name, variant, trainings, experiment.train.choose, environment)
         write_text(paths.history(name, variant), _history(trainings))
         for checkpoint in checkpoints.values():
@@ -57,6 +67,7 @@ def _train_all(
     variant: str,
     trainings: dict[int, Training],
     checkpoints: dict[int, Checkpoint],
+    shown: Follower,
     splits: Splits,
     protocol: Train,
     where: Runtime,
@@ -73,17 +84,25 @@ def _train_all(
         forecast = Forecast(bar, 1 + extra)
         for seed, training in trainings.items():
             bar.set_description(f"{variant}, seed {seed}", refresh=False)
-            checkpoints[seed].restore(training)
+            checkpoint = checkpoints[seed]
+            checkpoint.restore(training)
             bar.update(len(training.history) * num_images)
+            shown.begin(seed, training)
+
+            def after_epoch(training: Training, checkpoint: Checkpoint = checkpoint) -> None:
+                checkpoint.save(training)
+                shown.epoch(training)
+
             train(
                 training,
                 seed,
                 splits,
                 protocol,
                 where,
-                after_epoch=checkpoints[seed].save,
+                after_epoch=after_epoch,
                 after_batch=forecast.update,
             )
+            shown.finish(training)
 
 
 def _write_weights(

@@ -1,0 +1,140 @@
+"""What a run is called in MLflow, while it is trained and when its results are replayed."""
+
+__all__ = [
+    "ALIAS",
+    "experiment",
+    "experiment_tags",
+    "key",
+    "name",
+    "parameters",
+    "series",
+    "tags",
+    "told",
+    "training_digest",
+]
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from whitepatch import sources
+from whitepatch.files import digest
+from whitepatch.params import Params, protocol
+
+ALIAS = "chosen"
+"""Of the version in MLflow's registry that stands for an experiment; `chosen` has the rule."""
+
+
+def experiment(of: str) -> str:
+    """Return what an experiment is called."""
+    return f"whitepatch-{of}"
+
+
+def experiment_tags(of: str) -> dict[str, str]:
+    """Return the tags of an experiment: what is shown above its runs."""
+    return {
+        "mlflow.note.content": "**Do attention modules help, and do they look where they should?** "
+        f"Experiment `{of}`: one run for each variant and seed, and a summary with the report and "
+        "its figures. Compare `chosen_test_accuracy`, `min_test_loss` and `score auc/evidence` "
+        "between variants; group the charts by the tag `variant`."
+    }
+
+
+def key(of: str, variant: str, seed: int) -> str:
+    """Return what a run is, unique and the same for ever."""
+    return f"{of}/{variant}/{seed}"
+
+
+def name(of: str, variant: str, seed: int) -> str:
+    """Return what people read."""
+    return f"{of} · {variant} · seed {seed}"
+
+
+def tags(of: str, variant: str, seed: int) -> dict[str, str]:
+    """Return what runs are filtered and grouped by."""
+    return {"experiment": of, "variant": variant, "seed": str(seed), "kind": "seed"}
+
+
+def parameters(
+    variant: str,
+    seed: int,
+    rules: Mapping[str, Any],
+    images: str,
+    num_parameters: int,
+    environment: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the parameters of a run.
+
+    Args:
+        variant: Which network.
+        seed: Of its weights and its order of images.
+        rules: The protocol, as `params.protocol` gives it.
+        images: What they are, in words.
+        num_parameters: Of the network.
+        environment: On what it is trained, as `runtime.environment` gives it.
+    """
+    return {
+        **{f"train.{key}": value for key, value in rules["train"].items()},
+        **{f"patch.{key}": value for key, value in rules["patch"].items()},
+        "source": rules["source"],
+        "images": images,
+        "variant": variant,
+        "seed": seed,
+        "num_parameters": num_parameters,
+        **environment,
+    }
+
+
+def series(rows: Sequence[Mapping[Any, float]]) -> dict[str, list[tuple[int, float]]]:
+    """Return (epoch, value) by metric, from one seed's epochs."""
+    return {
+        str(metric): [(int(row["epoch"]), float(row[metric])) for row in rows]
+        for metric in rows[0]
+        if metric != "epoch"
+    }
+
+
+def training_digest(rows: Sequence[Mapping[Any, float]], weights: bytes) -> str:
+    """Return the digest of what training alone leaves of a seed.
+
+    Args:
+        rows: Its epochs, as its history has them.
+        weights: Its file of weights.
+    """
+    return digest(json.dumps(series(rows), sort_keys=True).encode(), weights)
+
+
+def told(
+    of: str,
+    variant: str,
+    title: str,
+    everything: Params,
+    identity: str,
+    num_parameters: int,
+    environment: Mapping[str, Any],
+) -> dict[int, dict[str, Any]]:
+    """Return all that MLflow is told of each seed's training before it begins, by seed.
+
+    Args:
+        of: Which experiment.
+        variant: Which network.
+        title: Of the network.
+        everything: All parameters.
+        identity: Hash of all that shapes the trainings.
+        num_parameters: Of the network.
+        environment: On what it is trained.
+    """
+    trained = everything.experiment(of)
+    words = sources.find(trained.source).describe(everything).words
+    rules = protocol(trained)
+    return {
+        seed: {
+            "key": key(of, variant, seed),
+            "identity": identity,
+            "name": name(of, variant, seed),
+            "title": title,
+            "tags": tags(of, variant, seed),
+            "params": parameters(variant, seed, rules, words, num_parameters, environment),
+        }
+        for seed in trained.train.seeds
+    }

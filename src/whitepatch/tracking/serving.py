@@ -1,0 +1,74 @@
+"""MLflow's pages, on this machine only."""
+
+__all__ = ["serve"]
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import requests
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+from whitepatch.tracking.store import quiet, shown_uri, tracking_uri
+
+
+def serve(port: int) -> int:
+    """Run MLflow's UI on 127.0.0.1 until it is interrupted; return its exit status.
+
+    Its address is printed when it answers.
+
+    Raises:
+        UserError: The port is taken, or MLflow ends before it answers: it has said why, and a
+            store of another version of MLflow is the likely reason.
+    """
+    if tracking_uri().startswith("http"):
+        print(f"MLflow: {shown_uri()} (MLFLOW_TRACKING_URI)", file=sys.stderr)  # noqa: T201
+        return 0
+    quiet()
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(
+                f"port {port} on 127.0.0.1 is taken; choose another: "
+                f"whitepatch ui --port {port + 1}"
+            )
+    os.environ["PYTHONWARNINGS"] = "ignore"  # the server's own, of no use to who looks at runs
+    print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
+    server = ["mlflow", "server", "--backend-store-uri", tracking_uri(), "--workers", "1"]
+    server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
+    # a session of its own, so that stopping it stops its workers too
+    with subprocess.Popen([sys.executable, "-m", *server], start_new_session=True) as process:  # noqa: S603
+        # SIGINT too: a shell that starts us in the background has it ignored
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, signal.default_int_handler)
+        try:
+            if not _answers(port, process):
+                raise UserError(
+                    f"MLflow ended before it answered, for the reason above; if its store in "
+                    f"{paths.MLFLOW} is of another version, make it anew: rm -r {paths.MLFLOW}, "
+                    "then: whitepatch ui"
+                )
+            print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            return 0
+
+
+def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the server answers; False if it ends before it does."""
+    while process.poll() is None:
+        try:
+            # never by way of a proxy
+            with requests.Session() as session:
+                session.trust_env = False
+                if session.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    return True
+        except requests.RequestException:
+            pass  # not yet
+        time.sleep(0.2)
+    return False

@@ -1,0 +1,161 @@
+"""Where MLflow's store is, and how to speak with it."""
+
+__all__ = [
+    "COMPLETE",
+    "DIGEST",
+    "IDENTITY",
+    "KEY",
+    "LIVE",
+    "TRAINING",
+    "all_runs",
+    "client",
+    "experiment",
+    "own_artifacts",
+    "quiet",
+    "remove_artifacts",
+    "runs_here",
+    "shown_uri",
+    "speaking_plainly",
+    "tracking_uri",
+]
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+from whitepatch.files import is_running
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+KEY, DIGEST, COMPLETE = "whitepatch.key", "whitepatch.digest", "whitepatch.complete"
+"""Tags of a run: what it is, the digest of all it shows, and whether it shows it all."""
+
+TRAINING, LIVE, IDENTITY = "whitepatch.training", "whitepatch.live", "whitepatch.identity"
+"""Tags of a run that a training wrote: the digest of what it left; its host and process; and the
+hash of all that shapes it, which its checkpoint has too."""
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, or the project's own store: a SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.MLFLOW.absolute()}/mlflow.db"
+
+
+def shown_uri() -> str:
+    """Return the same without a user's name and password."""
+    uri = tracking_uri()
+    return uri.replace(f"{urlsplit(uri).netloc.rpartition('@')[0]}@", "", 1) if "@" in uri else uri
+
+
+def own_artifacts(name: str) -> str | None:
+    """Return where artifacts lie beside the project's own store; a server knows its own place."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    return (paths.MLFLOW / "artifacts" / name).absolute().as_uri()
+
+
+def client() -> "MlflowClient":
+    """Return a client of the store; MLflow is imported here, which takes seconds."""
+    quiet()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri())
+
+
+def experiment(speaker: "MlflowClient", name: str, tags: Mapping[str, str]) -> str:
+    """Return the id of an experiment that has these tags; make it if need be.
+
+    Raises:
+        UserError: The project's folder was moved, so its store points to where artifacts were.
+    """
+    where = own_artifacts(name)
+    paths.MLFLOW.mkdir(exist_ok=True)
+    # the first to come makes the tables, and the experiment
+    with FileLock(paths.MLFLOW / "store.lock"):
+        found = speaker.get_experiment_by_name(name)
+        if found is None:
+            # without this, the UI opens in its view for language models
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return str(speaker.create_experiment(name, where, tags=kind | dict(tags)))
+    if where and found.artifact_location != where:
+        raise UserError(
+            f"the MLflow store in {paths.MLFLOW} was made in another folder and cannot be "
+            f"moved; make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
+        )
+    if found.lifecycle_stage == "deleted":
+        speaker.restore_experiment(found.experiment_id)
+    for key, value in tags.items():
+        if found.tags.get(key) != value:
+            speaker.set_experiment_tag(found.experiment_id, key, value)
+    return str(found.experiment_id)
+
+
+def all_runs(speaker: "MlflowClient", experiment_id: str, only: str = "") -> Iterator[Any]:
+    """Yield all runs of an experiment that a filter lets through, newest first."""
+    token = None
+    while True:
+        page = speaker.search_runs([experiment_id], only, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def remove_artifacts(uri: str) -> None:
+    """Remove all that lies at an address of the store."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    get_artifact_repository(uri, tracking_uri()).delete_artifacts()
+
+
+def runs_here(found: Any) -> bool:
+    """Say whether the training behind a live run may still be running."""
+    host, _, process = found.data.tags.get(LIVE, "").rpartition(":")
+    if found.info.status != "RUNNING" or not process.isdecimal():
+        return False
+    return host != socket.gethostname() or is_running(int(process))
+
+
+def quiet() -> None:
+    """Nothing calls home, and a server that is down does not hold us for minutes."""
+    for name, value in {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@contextmanager
+def speaking_plainly() -> Iterator[None]:
+    """Say in one line what is wrong with the store, and the cure.
+
+    Raises:
+        UserError: Whatever MLflow, its transports or its databases raise; they have many kinds.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        foreign = "start that server, or unset MLFLOW_TRACKING_URI, then: "
+        own = f"rm -r {paths.MLFLOW}, then: "
+        cure = foreign if os.environ.get("MLFLOW_TRACKING_URI") else own
+        raise UserError(
+            f"MLflow at {shown_uri()} could not be written: {reason}; {cure}whitepatch publish"
+        ) from error
