@@ -15,6 +15,7 @@ __all__ = [
     "raw",
     "report",
     "split",
+    "summary",
     "training_record",
     "weights",
 ]
@@ -56,6 +57,11 @@ def history(experiment: str, variant: str) -> Path:
 def metrics(experiment: str, variant: str) -> Path:
     """Final numbers of every seed."""
     return report(experiment) / "metrics" / f"{variant}.json"
+
+
+def summary(experiment: str) -> Path:
+    """Folder of a few numbers a variant, a file each: what `dvc metrics show` shows."""
+    return REPORTS / "summary" / experiment
 
 
 def maps(experiment: str, variant: str) -> Path:

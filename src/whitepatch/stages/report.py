@@ -16,6 +16,7 @@ from whitepatch.report.drawing import PHOTOGRAPHS, captions, draw
 from whitepatch.report.results import load
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
+from whitepatch.report.views import summary
 from whitepatch.stages import run
 
 STAGES = {
@@ -40,6 +41,10 @@ def main(name: str) -> None:
         with replacing(folder / f"{file}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     write_json(folder / "claims.json", {"experiment": name} | as_json(verdicts))
+    with replacing(paths.summary(name)) as summaries:
+        summaries.mkdir()
+        for variant, numbers in summary(results).items():
+            write_json(summaries / f"{variant}.json", numbers)
     drawn = draw(results, histories, maps)
     with replacing(folder / "figures") as figures, replacing(folder / "vector") as vectors:
         figures.mkdir()
