@@ -39,6 +39,7 @@ def copy(root: Path, folder: Path, params: Any) -> None:
     assert run(folder, "git", "init", "-q")[0] == 0
     assert run(folder, "dvc", "init", "-q")[0] == 0
     shutil.copy(root / ".dvc" / "config", folder / ".dvc" / "config")  # nothing calls home
+    shutil.copytree(root / ".dvc" / "plots", folder / ".dvc" / "plots")
     assert run(folder, "dvc", "config", "core.analytics") == (0, "false\n")
 
 

@@ -16,7 +16,7 @@ from whitepatch.report.drawing import PHOTOGRAPHS, captions, draw
 from whitepatch.report.results import load
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
-from whitepatch.report.views import summary
+from whitepatch.report.views import curves, summary
 from whitepatch.stages import run
 
 STAGES = {
@@ -37,7 +37,12 @@ def main(name: str) -> None:
     verdicts = judge(results, histories)
 
     folder = paths.report(name)
-    for file, table in (("comparison", comparison(results)), ("scores", score_table(results))):
+    tables = {
+        "comparison": comparison(results),
+        "scores": score_table(results),
+        "learning_curves": curves(results, histories),
+    }
+    for file, table in tables.items():
         with replacing(folder / f"{file}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     write_json(folder / "claims.json", {"experiment": name} | as_json(verdicts))
