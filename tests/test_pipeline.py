@@ -1,7 +1,9 @@
 """The pipeline file, tested like code; and the whole pipeline, in miniature, run for real."""
 
 import ast
+import csv
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -22,6 +24,9 @@ VIEW = ("whitepatch.tracking", "whitepatch.naming")
 
 SECTIONS = {"summary", "interval of summary", "difference", "interval of difference"}
 """Of MLflow's charts, besides one for each score of maps."""
+
+UNREAD = ".*(loss|auc)$|(data|models|src)/|reports/demo/"
+"""Columns of `dvc exp show` that docs/views.md leaves out, to compare accuracies."""
 
 
 def template(stage):
@@ -141,6 +146,69 @@ def test_mlflow_has_few_sections_of_charts(ran):
     scores = {f"score {kind}" for kind in SCORES}
     assert {name.rpartition("/")[0] for name in names if "/" in name} == scores | SECTIONS
     assert {"summary/cnn min_test_loss", "score auc/evidence", "test_loss"} <= set(names)
+
+
+@pytest.mark.pipeline
+def test_dvc_metrics_show_is_one_short_table(ran):
+    status, said = run(ran, "dvc", "metrics", "show")
+    assert status == 0, said
+    head, *rows = said.splitlines()
+    assert head.split() == ["Path", "accuracy", "auc", "evidence_auc", "loss", "min_test_loss"]
+    variants = {row.split()[0] for row in rows}
+    names = ("cnn", "mha_linear_tokens", "cbam_spatial")
+    assert variants == {f"reports/summary/demo/{name}.json" for name in names}
+    assert not [row for row in rows if "-" in row.split()], "a number in every cell"
+    assert max(len(line.rstrip()) for line in said.splitlines()) <= 120
+
+
+@pytest.mark.pipeline
+def test_dvc_plots_show_draws_every_variant_and_needs_no_network(ran, tmp_path):
+    status, said = run(ran, "dvc", "plots", "show", "--out", str(tmp_path))
+    assert status == 0, said
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r"<script[^>]* src", page) == [], "DVC's own page loads three"
+    drawn = page.partition("<body>")[2]
+    specs = {
+        name: json.loads(spec)
+        for name, spec in re.findall(r'<div id = "(\w+)">.*?var spec = (.*?);\n', drawn, re.DOTALL)
+    }
+    curves = specs["reports_demo_learning_curves_csv"]
+    assert curves["title"]["text"].startswith("demo: loss by epoch")
+    assert curves["facet"]["column"]["field"] == "split"
+    points = curves["data"]["values"]
+    assert {point["split"] for point in points} == {"train", "validation", "test"}
+    assert len({point["variant"] for point in points}) == 3
+    assert "<DVC_METRIC" not in drawn
+    assert specs["reports_demo_history_cnn_csv"]["title"]["text"] == "demo, cnn"
+    assert specs["reports_demo_metrics_cnn_json"] == {}, "the page leaves it out"
+    assert drawn.count("figures_errors.png") == 1
+
+
+@pytest.mark.pipeline
+def test_an_experiment_of_dvc_can_be_compared_and_publishes_nothing(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    for command in (("add", "--all"), ("commit", "--quiet", "--message", "before")):
+        status, said = run(folder, "git", "-c", "user.name=a", "-c", "user.email=a@b", *command)
+        assert status == 0, said
+    store = (folder / "mlflow/mlflow.db").read_bytes()
+    change = ("--set-param", "experiments.demo.train.epochs=1")
+    status, said = run(folder, "dvc", "exp", "run", "--name", "short", *change, "report@demo")
+    assert status == 0, said
+    assert (folder / "mlflow/mlflow.db").read_bytes() == store
+    status, said = run(folder, "dvc", "exp", "show", "--csv", "--only-changed", "--drop", UNREAD)
+    assert status == 0, said
+    head, *rows = csv.reader(said.splitlines())
+    names = ("cbam_spatial", "cnn", "mha_linear_tokens")
+    assert head[4:] == [
+        *(f"reports/summary/demo/{name}.json:accuracy" for name in names),
+        "experiments.demo.train.epochs",
+    ]
+    assert [row[-1] for row in rows] == ["1", "2", "1"], "workspace, commit, experiment"
+    assert rows[2][0] == "short"
+    status, said = run(folder, "dvc", "params", "diff", "--json")
+    changed = {"experiments.demo.train.epochs": {"old": 2, "new": 1, "diff": -1}}
+    assert json.loads(said) == {"params.yaml": changed}
 
 
 @pytest.mark.pipeline
