@@ -63,6 +63,7 @@ def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(proj
             line = process.stderr.readline()
             assert line, said
             said += line
+        assert f"whitepatch-demo: http://127.0.0.1:{port}/#/experiments/" in said
         assert re.search(rf"^MLflow: http://127\.0\.0\.1:{port} ", said, re.MULTILINE)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
             assert page.status == 200

@@ -20,6 +20,7 @@ from typing import Any
 from whitepatch import sources
 from whitepatch.files import digest
 from whitepatch.params import Params, protocol
+from whitepatch.tracking import views
 
 ALIAS = "chosen"
 """Of the version in MLflow's registry that stands for an experiment; `chosen` has the rule."""
@@ -30,13 +31,21 @@ def experiment(of: str) -> str:
     return f"whitepatch-{of}"
 
 
-def experiment_tags(of: str) -> dict[str, str]:
-    """Return the tags of an experiment: what is shown above its runs."""
+def experiment_tags(of: str, networks: Sequence[str], metrics: Sequence[str]) -> dict[str, str]:
+    """Return the tags of an experiment: what is shown above its runs, and views of them.
+
+    Args:
+        of: Which experiment.
+        networks: Titles of its variants.
+        metrics: Names of all final metrics of its runs.
+    """
+    links = ", ".join(f"[{view}]({link})" for view, link in views.links().items())
     return {
         "mlflow.note.content": "**Do attention modules help, and do they look where they should?** "
-        f"Experiment `{of}`: one run for each variant and seed, and a summary with the report and "
-        "its figures. Compare `chosen_test_accuracy`, `min_test_loss` and `score auc/evidence` "
-        "between variants; group the charts by the tag `variant`."
+        f"Experiment `{of}`. Look at it: {links}.\n\n"
+        "One run for each variant and seed, and a summary with the report and its figures; these "
+        "views leave the summary out, until you clear their filter.",
+        **views.tags(sorted(networks), sorted(metrics)),
     }
 
 
@@ -50,9 +59,15 @@ def name(of: str, variant: str, seed: int) -> str:
     return f"{of} · {variant} · seed {seed}"
 
 
-def tags(of: str, variant: str, seed: int) -> dict[str, str]:
+def tags(of: str, variant: str, seed: int, title: str) -> dict[str, str]:
     """Return what runs are filtered and grouped by."""
-    return {"experiment": of, "variant": variant, "seed": str(seed), "kind": "seed"}
+    return {
+        "experiment": of,
+        "variant": variant,
+        views.NETWORK: title,
+        "seed": str(seed),
+        "kind": "seed",
+    }
 
 
 def parameters(
@@ -133,7 +148,8 @@ def told(
             "identity": identity,
             "name": name(of, variant, seed),
             "title": title,
-            "tags": tags(of, variant, seed),
+            "variants": list(everything.variants),
+            "tags": tags(of, variant, seed, title),
             "params": parameters(variant, seed, rules, words, num_parameters, environment),
         }
         for seed in trained.train.seeds

@@ -1,10 +1,10 @@
 """What MLflow should show of an experiment, read from the files of its stages."""
 
-__all__ = ["missing", "runs"]
+__all__ = ["experiment_tags", "missing", "runs"]
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,25 @@ import pandas as pd
 from whitepatch import chosen, naming, paths
 from whitepatch.errors import UserError
 from whitepatch.files import digest
-from whitepatch.params import Experiment, Params
+from whitepatch.params import Params
 from whitepatch.provenance import origin
 from whitepatch.tracking.models import Model
 from whitepatch.tracking.publishing import Run
+from whitepatch.tracking.views import NETWORK
 
 FORMAT = "3"
 """Of the runs themselves; a new number replaces all runs that were published before."""
 
 EXAMPLE = 2
 """Pictures that a model brings along, to try it on."""
+
+
+def experiment_tags(name: str, runs: Sequence[Run]) -> dict[str, str]:
+    """Return the tags that an experiment should have, for the runs that it has."""
+    seeds = [run for run in runs if run.tags["kind"] == "seed"]
+    networks = {run.tags[NETWORK] for run in seeds}
+    metrics = {metric for run in seeds for metric in run.metrics}
+    return naming.experiment_tags(name, list(networks), list(metrics))
 
 
 def missing(name: str, params: Params) -> Path | None:
@@ -57,7 +66,7 @@ def runs(name: str, params: Params) -> list[Run]:
                 name,
                 variant,
                 seed,
-                experiment,
+                params,
                 metrics,
                 history,
                 registered=(variant, seed) == (best.variant, best.seed),
@@ -71,7 +80,7 @@ def _seed(
     name: str,
     variant: str,
     seed: int,
-    experiment: Experiment,
+    params: Params,
     metrics: Any,
     history: pd.DataFrame,
     *,
@@ -82,6 +91,7 @@ def _seed(
     rows = history[history["seed"] == seed].drop(columns="seed").to_dict("records")
     series = naming.series(rows)
     final = _final(numbers)
+    place = params.variants.index(variant)
     stands = seed == chosen.of_variant(history, metrics["chosen_by"]).seed
     # as the results say, not as params.yaml says now
     protocol = naming.parameters(
@@ -92,8 +102,8 @@ def _seed(
         metrics["num_parameters"],
         metrics["trained_on"],
     )
-    content = json.dumps([FORMAT, protocol, series, final, stands, registered], sort_keys=True)
-    tags = naming.tags(name, variant, seed)
+    content = json.dumps([FORMAT, protocol, series, final, place, stands, registered])
+    tags = naming.tags(name, variant, seed, metrics["title"])
 
     def attach(folder: Path) -> None:
         from whitepatch.figures import style
@@ -107,7 +117,7 @@ def _seed(
             if key.startswith(("map/evidence", "map/attention"))
         ]
         place = saved["seeds"].tolist().index(seed)
-        panel = Panel.of(saved, experiment)
+        panel = Panel.of(saved, params.experiment(name))
         titles = {variant: metrics["title"]}
         figure = attention_panel(panel, {variant: saved}, columns, titles, place, range(len(panel)))
         style.save(figure, folder / "maps.png")
@@ -120,7 +130,7 @@ def _seed(
         f"{numbers['chosen_epoch']}, which has the lowest {metrics['chosen_by']} loss.",
         attach=attach,
         tags=tags,
-        origin=lambda: origin(name, variant),
+        origin=lambda: origin(name, variant) | _colour(params.variants, variant),
         params=protocol,
         series=series,
         metrics=final,
@@ -128,6 +138,13 @@ def _seed(
         training=naming.training_digest(rows, weights.read_bytes()),
         model=_model(name, variant, seed, tags, registered=registered) if stands else None,
     )
+
+
+def _colour(variants: Sequence[str], variant: str) -> dict[str, str]:
+    """Return the tag that gives a run the colour that its variant has in the figures."""
+    from whitepatch.figures import style
+
+    return {"mlflow.runColor": style.colours(variants)[variant]}
 
 
 def _model(name: str, variant: str, seed: int, tags: dict[str, str], *, registered: bool) -> Model:

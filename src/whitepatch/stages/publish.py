@@ -12,7 +12,7 @@ def main(name: str) -> None:
     """Replay the outputs of an experiment into MLflow and write a receipt of what it shows."""
     runs = replay.runs(name, params.load())
     experiment = naming.experiment(name)
-    count = publish(experiment, naming.experiment_tags(name), runs)
+    count = publish(experiment, replay.experiment_tags(name, runs), runs)
     # digests only: run ids and addresses would differ between two machines with equal results
     write_json(paths.MLFLOW / f"{name}.json", {run.key: run.digest for run in runs})
     told = ", ".join(f"{number} {what}" for what, number in count.items())

@@ -131,7 +131,7 @@ def follow(
     follower._say(
         "open",
         experiment=naming.experiment(name),
-        tags=naming.experiment_tags(name),
+        tags=naming.experiment_tags(name, [title(variant)], []),
         process=os.getpid(),
         **_panel(images),
     )

@@ -74,7 +74,7 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
 
     Args:
         experiment: Name in MLflow.
-        tags: Of the experiment; `mlflow.note.content` is the description above the runs.
+        tags: Of the experiment, as `naming.experiment_tags` gives them.
         runs: All runs that the experiment should have.
 
     Returns:
@@ -152,7 +152,7 @@ def _shown_already(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]
         AND experiments.lifecycle_stage = 'active' AND runs.lifecycle_stage = 'active'
     """
     own = """
-        SELECT tags.key, tags.value
+        SELECT experiment_id, tags.key, tags.value
         FROM experiment_tags AS tags JOIN experiments USING (experiment_id)
         WHERE experiments.name = ?
     """
@@ -161,7 +161,7 @@ def _shown_already(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
             for run_id, key, value in database.execute(query, (experiment, where)):
                 found.setdefault(run_id, {})[key] = value
-            present = dict(database.execute(own, (experiment,)).fetchall())
+            rows = database.execute(own, (experiment,)).fetchall()
     except sqlite3.Error:
         return False
     shown = [
@@ -169,8 +169,10 @@ def _shown_already(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]
         for run in found.values()
         if KEY in run
     ]
+    present = {key: value for _, key, value in rows}
     return (
-        present.items() >= tags.items()
+        bool(rows)
+        and present.items() >= store.filled(tags, rows[0][0]).items()
         and len(shown) == len(runs)
         and set(shown) == {(run.key, run.digest) for run in runs}
     )

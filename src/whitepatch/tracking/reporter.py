@@ -119,7 +119,7 @@ class Reporter:
         if self._client is None:
             client = store.client()
             self._experiment_id = store.experiment(
-                client, self.about["experiment"], self.about["tags"]
+                client, self.about["experiment"], self.about["tags"], renew=False
             )
             self._client = client
         client = self._client
@@ -149,10 +149,13 @@ class Reporter:
 
     def _run(self, client: "MlflowClient", seed: Seed) -> str:
         """Return the run of a seed: the one it had before it was interrupted, or a new one."""
+        from whitepatch.figures import style
+
         tags = seed.run["tags"] | {
             KEY: seed.run["key"],
             IDENTITY: seed.run["identity"],
             LIVE: f"{socket.gethostname()}:{self.about['process']}",
+            "mlflow.runColor": style.colours(seed.run["variants"])[seed.run["tags"]["variant"]],
         }
         only = f"tags.`{KEY}` = '{tags[KEY]}'"
         for found in list(store.all_runs(client, self._experiment_id, only)):

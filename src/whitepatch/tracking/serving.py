@@ -14,6 +14,7 @@ import requests
 from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.tracking.store import quiet, shown_uri, tracking_uri
+from whitepatch.tracking.views import CHARTS, links
 
 
 def serve(port: int) -> int:
@@ -51,6 +52,8 @@ def serve(port: int) -> int:
                     f"{paths.MLFLOW} is of another version, make it anew: rm -r {paths.MLFLOW}, "
                     "then: whitepatch ui"
                 )
+            for name, address in _addresses(f"http://127.0.0.1:{port}"):
+                print(f"{name}: {address}", file=sys.stderr)  # noqa: T201
             print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
             return process.wait()
         except KeyboardInterrupt:
@@ -72,3 +75,17 @@ def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
             pass  # not yet
         time.sleep(0.2)
     return False
+
+
+def _addresses(server: str) -> list[tuple[str, str]]:
+    """Return the name of each experiment of ours, and where its charts are."""
+    with requests.Session() as session:
+        session.trust_env = False
+        query = {"filter": "name LIKE 'whitepatch-%'", "max_results": "100"}
+        reply = session.get(
+            f"{server}/api/2.0/mlflow/experiments/search", params=query, timeout=30
+        ).json()
+    return [
+        (found["name"], f"{server}/{links(found['experiment_id'])[CHARTS]}")
+        for found in reply.get("experiments", [])
+    ]

@@ -10,6 +10,7 @@ __all__ = [
     "all_runs",
     "client",
     "experiment",
+    "filled",
     "own_artifacts",
     "quiet",
     "remove_artifacts",
@@ -32,6 +33,7 @@ from filelock import FileLock
 from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.files import is_running
+from whitepatch.tracking import views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,8 +72,16 @@ def client() -> "MlflowClient":
     return MlflowClient(tracking_uri())
 
 
-def experiment(speaker: "MlflowClient", name: str, tags: Mapping[str, str]) -> str:
+def experiment(
+    speaker: "MlflowClient", name: str, tags: Mapping[str, str], *, renew: bool = True
+) -> str:
     """Return the id of an experiment that has these tags; make it if need be.
+
+    Args:
+        speaker: Of the store.
+        name: Of the experiment.
+        tags: `views.EXPERIMENT_ID` in a value becomes the id.
+        renew: Whether tags that are there with other values are replaced.
 
     Raises:
         UserError: The project's folder was moved, so its store points to where artifacts were.
@@ -84,7 +94,7 @@ def experiment(speaker: "MlflowClient", name: str, tags: Mapping[str, str]) -> s
         if found is None:
             # without this, the UI opens in its view for language models
             kind = {"mlflow.experimentKind": "custom_model_development"}
-            return str(speaker.create_experiment(name, where, tags=kind | dict(tags)))
+            found = speaker.get_experiment(speaker.create_experiment(name, where, tags=kind))
     if where and found.artifact_location != where:
         raise UserError(
             f"the MLflow store in {paths.MLFLOW} was made in another folder and cannot be "
@@ -92,10 +102,17 @@ def experiment(speaker: "MlflowClient", name: str, tags: Mapping[str, str]) -> s
         )
     if found.lifecycle_stage == "deleted":
         speaker.restore_experiment(found.experiment_id)
-    for key, value in tags.items():
-        if found.tags.get(key) != value:
+    for key, value in filled(tags, found.experiment_id).items():
+        if key not in found.tags or (renew and found.tags[key] != value):
             speaker.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
+
+
+def filled(tags: Mapping[str, str], experiment_id: object) -> dict[str, str]:
+    """Return tags in which the experiment's id stands where it belongs."""
+    return {
+        key: value.replace(views.EXPERIMENT_ID, str(experiment_id)) for key, value in tags.items()
+    }
 
 
 def all_runs(speaker: "MlflowClient", experiment_id: str, only: str = "") -> Iterator[Any]:
