@@ -2,19 +2,19 @@
 
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from helpers.published import PICTURES, chosen, network, run
 
 from whitepatch.errors import UserError
-from whitepatch.models.classifier import build
 from whitepatch.naming import ALIAS
 from whitepatch.tracking import store
-from whitepatch.tracking.models import Model
-from whitepatch.tracking.publishing import Run, publish
-from whitepatch.tracking.store import COMPLETE, KEY, LIVE, TRAINING
+from whitepatch.tracking.publishing import publish
+from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
@@ -22,28 +22,7 @@ with warnings.catch_warnings():
     from mlflow import MlflowClient
     from mlflow.entities import Metric, RunTag
 
-PICTURES = np.random.default_rng(1).normal(size=(3, 3, 96, 96)).astype(np.float32)
 NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
-
-
-def run(key, digest="1", loss=0.5, **more):
-    def attach(folder):
-        (folder / "figures").mkdir()
-        (folder / "figures" / "map.png").write_bytes(b"picture of " + key.encode())
-
-    return Run(
-        key=key,
-        digest=digest,
-        name=f"name of {key}",
-        description="what it is",
-        attach=attach,
-        tags={"variant": key},
-        params={"epochs": 3},
-        series={"train_loss": [(1, 0.9), (2, loss)]},
-        metrics={"score auc/evidence": 0.25},
-        dataset=("data/split/demo.csv", "abc"),
-        **more,
-    )
 
 
 def found(experiment="ours"):
@@ -129,14 +108,6 @@ def test_a_password_in_the_address_is_not_printed(monkeypatch):
     assert store.shown_uri() == "http://127.0.0.1:9/x@y"
 
 
-def network():
-    return build("cbam_spatial", 0).eval()
-
-
-def chosen(name="a"):
-    return Model(name, network, lambda: PICTURES[:2], {"variant": name}, "ours")
-
-
 def test_a_model_is_loaded_by_its_alias_and_predicts_the_same_without_our_code(
     tmp_path, monkeypatch
 ):
@@ -199,7 +170,7 @@ def live(key, training, status, host="elsewhere:1"):
     """Begin a run as a training does that shows itself."""
     client = MlflowClient(store.tracking_uri())
     experiment_id = store.experiment(client, "ours", {})
-    tags = {KEY: key, LIVE: host, TRAINING: training}
+    tags = {KEY: key, LIVE: host, TRAINING: training, IDENTITY: "hash"}
     run_id = client.create_run(experiment_id, run_name="live", tags=tags).info.run_id
     metrics = [Metric("train_loss", 0.9, 5, 1), Metric("images_per_second", 70.0, 5, 1)]
     client.log_batch(run_id, metrics=metrics)
@@ -230,7 +201,7 @@ def test_another_training_is_replaced_but_never_one_that_is_running():
     assert client.get_run(running).info.lifecycle_stage == "active"
     # of this machine we know better: there is no such process any more
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
-    client.set_tag(running, LIVE, f"{store.socket.gethostname()}:{int(ended.stdout)}")
+    client.set_tag(running, LIVE, store.me(int(ended.stdout)))
     assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2, "removed": 1}
 
 
@@ -246,3 +217,22 @@ def test_of_two_that_published_the_same_at_once_one_stays():
         found()[1]["b"].info.run_id,
     }
     assert client.get_run(twin).info.lifecycle_stage == "deleted"
+
+
+def test_a_run_that_somebody_publishes_just_now_is_left_alone_for_an_hour():
+    publish("ours", {}, [run("a")])
+    client, runs = found()
+    tags = {KEY: "a", LIVE: "elsewhere:1"}
+    ages = {60: "active", 7200: "deleted"}
+    half = {
+        seconds: client.create_run(
+            runs["a"].info.experiment_id,
+            start_time=int((time.time() - seconds) * 1000),
+            tags=tags,
+        ).info.run_id
+        for seconds in ages
+    }
+    publish("ours", {}, [run("a"), run("b")])
+    for seconds, stage in ages.items():
+        assert client.get_run(half[seconds]).info.lifecycle_stage == stage
+    assert LIVE not in client.get_run(runs["a"].info.run_id).data.tags

@@ -22,10 +22,13 @@ from tqdm import tqdm
 from whitepatch import paths
 from whitepatch.tracking import models, store
 from whitepatch.tracking.models import Model
-from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, TRAINING, speaking_plainly
+from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE, TRAINING, speaking_plainly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+ATTEMPTS = 3
+"""At removing what others may be removing, too."""
 
 Series = Mapping[str, Sequence[tuple[int, float]]]
 """(step, value) by metric."""
@@ -104,16 +107,28 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
             _write(client, experiment_id, run, live[0] if live else None)
             count["adopted" if live else "written"] += 1
         with speaking_plainly():
-            # asked anew: somebody else may have published to the same server meanwhile
+            count["removed"] = _clean(client, experiment_id, runs)
             present = _by_key(client, experiment_id)
-            for found in _stale(present, runs):
-                _remove(client, experiment_id, found)
-                count["removed"] += 1
             for run in runs:
                 if run.model and run.model.registered:
                     kept = next(found for found in present[run.key] if _is(found, run))
                     models.choose(client, run.model.registered, kept.info.run_id)
     return count
+
+
+def _clean(client: "MlflowClient", experiment_id: str, runs: Sequence[Run]) -> int:
+    """Remove what should not be there; return how many runs that were."""
+    removed: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        for found in _stale(_by_key(client, experiment_id), runs):
+            try:
+                _remove(client, experiment_id, found)
+            except Exception:
+                # somebody else may have removed it meanwhile; then it is not found again
+                if attempt == ATTEMPTS - 1:
+                    raise
+            removed.add(found.info.run_id)
+    return len(removed)
 
 
 def _by_key(client: "MlflowClient", experiment_id: str) -> dict[str, list[Any]]:
@@ -133,7 +148,7 @@ def _stale(present: Mapping[str, Sequence[Any]], runs: Sequence[Run]) -> Iterabl
     wanted = {run.key: run for run in runs}
     for key, found in present.items():
         kept = [one for one in found if key in wanted and _is(one, wanted[key])][:1]
-        yield from (one for one in found if one not in kept and not store.runs_here(one))
+        yield from (one for one in found if one not in kept and not store.is_written(one))
 
 
 def _shown_already(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool:
@@ -182,14 +197,22 @@ def _write(client: "MlflowClient", experiment_id: str, run: Run, live: Any) -> N
     with TemporaryDirectory() as folder:
         run.attach(Path(folder))
         with speaking_plainly():
-            run_id = live.info.run_id if live else _create(client, experiment_id, run)
+            run_id = _taken(client, live) if live else _create(client, experiment_id, run)
             _log(client, experiment_id, run, run_id, folder)
 
 
 def _create(client: "MlflowClient", experiment_id: str, run: Run) -> str:
-    # known by its key from the first moment, so that a half-written one is found
-    created = client.create_run(experiment_id, run_name=run.name, tags={KEY: run.key})
-    return str(created.info.run_id)
+    # known from the first moment, so that a half-written one is found
+    tags = {KEY: run.key, LIVE: store.me()}
+    return str(client.create_run(experiment_id, run_name=run.name, tags=tags).info.run_id)
+
+
+def _taken(client: "MlflowClient", live: Any) -> str:
+    """Mark a run that a training wrote as ours to complete."""
+    run_id = str(live.info.run_id)
+    client.set_tag(run_id, LIVE, store.me())
+    client.update_run(run_id, status="RUNNING")
+    return run_id
 
 
 def _log(client: "MlflowClient", experiment_id: str, run: Run, run_id: str, artifacts: str) -> None:
@@ -222,6 +245,7 @@ def _log(client: "MlflowClient", experiment_id: str, run: Run, run_id: str, arti
     client.log_artifacts(run_id, artifacts)
     client.log_batch(run_id, tags=[RunTag(COMPLETE, "true")])
     client.set_terminated(run_id, "FINISHED", there.info.end_time)
+    client.delete_tag(run_id, LIVE)
 
 
 def _remove(client: "MlflowClient", experiment_id: str, found: Any) -> None:
@@ -242,5 +266,6 @@ def _is_live(found: Any, run: Run) -> bool:
         run.training
         and tags.get(TRAINING) == run.training
         and COMPLETE not in tags
+        and not store.is_written(found)
         and all(params.get(name) == value for name, value in found.data.params.items())
     )

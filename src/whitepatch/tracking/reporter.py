@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -154,7 +153,7 @@ class Reporter:
         tags = seed.run["tags"] | {
             KEY: seed.run["key"],
             IDENTITY: seed.run["identity"],
-            LIVE: f"{socket.gethostname()}:{self.about['process']}",
+            LIVE: store.me(self.about["process"]),
             "mlflow.runColor": style.colours(seed.run["variants"])[seed.run["tags"]["variant"]],
         }
         only = f"tags.`{KEY}` = '{tags[KEY]}'"
@@ -164,7 +163,7 @@ class Reporter:
             same = found.data.tags.get(IDENTITY) == tags[IDENTITY]
             if same and LIVE in found.data.tags:
                 return self._continued(client, found, seed, tags[LIVE])
-            if found.info.status == "RUNNING" and not store.runs_here(found):
+            if found.info.status == "RUNNING" and not store.is_written(found):
                 client.set_terminated(found.info.run_id, "KILLED")
         created = client.create_run(self._experiment_id, run_name=seed.run["name"], tags=tags)
         run_id = str(created.info.run_id)

@@ -11,10 +11,11 @@ __all__ = [
     "client",
     "experiment",
     "filled",
+    "is_written",
+    "me",
     "own_artifacts",
     "quiet",
     "remove_artifacts",
-    "runs_here",
     "shown_uri",
     "speaking_plainly",
     "tracking_uri",
@@ -23,6 +24,7 @@ __all__ = [
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -37,13 +39,20 @@ from whitepatch.tracking import views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 KEY, DIGEST, COMPLETE = "whitepatch.key", "whitepatch.digest", "whitepatch.complete"
 """Tags of a run: what it is, the digest of all it shows, and whether it shows it all."""
 
-TRAINING, LIVE, IDENTITY = "whitepatch.training", "whitepatch.live", "whitepatch.identity"
-"""Tags of a run that a training wrote: the digest of what it left; its host and process; and the
-hash of all that shapes it, which its checkpoint has too."""
+LIVE = "whitepatch.live"
+"""Tag of a run that is being written: by which host and process."""
+
+TRAINING, IDENTITY = "whitepatch.training", "whitepatch.identity"
+"""Tags of a run that a training wrote: the digest of what it left, and the hash of all that shapes
+it, which its checkpoint has too."""
+
+HOUR = 3600
+"""Seconds."""
 
 
 def tracking_uri() -> str:
@@ -91,10 +100,7 @@ def experiment(
     # the first to come makes the tables, and the experiment
     with FileLock(paths.MLFLOW / "store.lock"):
         found = speaker.get_experiment_by_name(name)
-        if found is None:
-            # without this, the UI opens in its view for language models
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            found = speaker.get_experiment(speaker.create_experiment(name, where, tags=kind))
+        found = found or _create(speaker, name, where)
     if where and found.artifact_location != where:
         raise UserError(
             f"the MLflow store in {paths.MLFLOW} was made in another folder and cannot be "
@@ -106,6 +112,21 @@ def experiment(
         if key not in found.tags or (renew and found.tags[key] != value):
             speaker.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
+
+
+def _create(speaker: "MlflowClient", name: str, where: str | None) -> "Experiment":
+    from mlflow.exceptions import MlflowException
+
+    # without this, the UI opens in its view for language models
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    try:
+        return speaker.get_experiment(speaker.create_experiment(name, where, tags=kind))
+    except MlflowException:
+        # on a server, somebody else may just have done so
+        found = speaker.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found
 
 
 def filled(tags: Mapping[str, str], experiment_id: object) -> dict[str, str]:
@@ -133,12 +154,22 @@ def remove_artifacts(uri: str) -> None:
     get_artifact_repository(uri, tracking_uri()).delete_artifacts()
 
 
-def runs_here(found: Any) -> bool:
-    """Say whether the training behind a live run may still be running."""
+def me(process: int | None = None) -> str:
+    """Return what the tag `LIVE` says of a process of this machine; of this one if None."""
+    return f"{socket.gethostname()}:{process or os.getpid()}"
+
+
+def is_written(found: Any) -> bool:
+    """Say whether somebody may be writing a run just now: a training, or another who publishes.
+
+    Of this machine we know. Elsewhere a training may take days, but nobody publishes for an hour.
+    """
     host, _, process = found.data.tags.get(LIVE, "").rpartition(":")
     if found.info.status != "RUNNING" or not process.isdecimal():
         return False
-    return host != socket.gethostname() or is_running(int(process))
+    if host == socket.gethostname():
+        return is_running(int(process))
+    return IDENTITY in found.data.tags or time.time() - found.info.start_time / 1000 < HOUR
 
 
 def quiet() -> None:
