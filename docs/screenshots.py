@@ -76,19 +76,15 @@ def pages(server: str, experiment: str) -> dict[str, tuple[str, str, int]]:
     seed = only(server, number, "tags.variant = 'cbam_spatial' AND tags.seed = '1'")
     summary = only(server, number, "tags.kind = 'summary'")
     runs, training = f"#/experiments/{number}/runs", "?workflowType=machine_learning"
-    found = {
+    return {
         "table": (table, "matching runs", 800),
         "variants": (variants, "Learning curves", 1690),
         "seeds": (seeds, "Learning curves", 1390),
         "run": (f"{runs}/{seed}{training}", "Parameters", 1000),
         "maps": (f"{runs}/{seed}/artifacts/maps.png{training}", "maps.png", 720),
+        "model": (f"#/models/whitepatch-{experiment}{training}", "Aliases", 560),
         "report": (f"{runs}/{summary}/artifacts/report.html{training}", "report.html", 900),
     }
-    models = ask(server, "registered-models/search").get("registered_models", [])
-    if models:
-        found["models"] = (f"#/models{training}", models[0]["name"], 600)
-        found["model"] = (f"#/models/{models[0]['name']}{training}", "Version", 800)
-    return found
 
 
 def ask(server: str, what: str, **query: str) -> Any:

@@ -1,15 +1,19 @@
 """`whitepatch ui`, the real server."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+import numpy as np
 import pytest
 from helpers.project import miniature, run
 
@@ -80,3 +84,37 @@ def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(proj
             break
         time.sleep(0.1)
     assert not listeners(port), "no worker is left"
+
+
+def test_mlflow_s_own_command_predicts_what_the_stage_did(project, tmp_path):
+    """`mlflow models predict`, in a process of its own, by the alias of the registry."""
+    assert run(project, "whitepatch", "publish")[0] == 0
+    with closing(sqlite3.connect(project / "mlflow/mlflow.db")) as store:
+        tags = dict(store.execute("SELECT key, value FROM model_version_tags").fetchall())
+    saved = np.load(project / f"reports/demo/maps/{tags['variant']}.npz")
+    pictures, seed = saved["pictures"], saved["seeds"].tolist().index(int(tags["seed"]))
+    given = tmp_path / "input.json"
+    given.write_text(json.dumps({"inputs": pictures.tolist()}))
+    command = [sys.executable, "-m", "mlflow", "models", "predict", "--env-manager", "local"]
+    command += ["-m", "models:/whitepatch-demo@chosen", "-i", str(given), "-t", "json"]
+    address = f"sqlite:///{project}/mlflow/mlflow.db"
+    environment = os.environ | {"MLFLOW_TRACKING_URI": address, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    predicted = json.loads(done.stdout)["predictions"]
+    expected = saved["logits"][seed, saved["scored"][: len(pictures)]]
+    # the stage takes another number of pictures at a time, and other sums round otherwise
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_store_of_another_version_of_mlflow_is_refused_with_the_cure(project):
+    assert run(project, "whitepatch", "publish")[0] == 0
+    with closing(sqlite3.connect(project / "mlflow/mlflow.db")) as store:
+        store.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")  # of 2019
+        store.commit()
+    status, said = run(project, "whitepatch", "ui", "--port", str(free_port()))
+    assert status == 2
+    assert said.splitlines()[-1].endswith("make it anew: rm -r mlflow, then: whitepatch ui")
+    shutil.rmtree(project / "mlflow")
+    assert run(project, "whitepatch", "publish")[0] == 0

@@ -20,7 +20,7 @@ from whitepatch.tracking.models import Model
 from whitepatch.tracking.publishing import Run
 from whitepatch.tracking.views import NETWORK
 
-FORMAT = "3"
+FORMAT = "4"
 """Of the runs themselves; a new number replaces all runs that were published before."""
 
 EXAMPLE = 2

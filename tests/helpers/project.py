@@ -55,6 +55,7 @@ def miniature(root: Path, folder: Path) -> Path:
     params["sources"]["photos"]["test"]["crops"] = 16
     demo = params["experiments"]["demo"]
     params["experiments"] = {"demo": demo}
+    params["live"] = []
     demo["split"]["train"]["stop"] = 40
     demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
     demo["split"]["test"]["stop"] = 16

@@ -1,9 +1,12 @@
 """Runs in MLflow's own SQLite store."""
 
+import os
+import sqlite3
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -236,3 +239,17 @@ def test_a_run_that_somebody_publishes_just_now_is_left_alone_for_an_hour():
     for seconds, stage in ages.items():
         assert client.get_run(half[seconds]).info.lifecycle_stage == stage
     assert LIVE not in client.get_run(runs["a"].info.run_id).data.tags
+
+
+def test_a_store_of_another_version_of_mlflow_is_refused_with_the_cure(root):
+    publish("ours", {}, [run("a")])
+    with closing(sqlite3.connect("mlflow/mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")  # of 2019
+        database.commit()
+    # a process of its own, because MLflow looks once
+    command = [sys.executable, "-m", "helpers.published"]
+    environment = os.environ | {"PYTHONPATH": str(root / "tests")}
+    done = subprocess.run(command, env=environment, stderr=-1, text=True, check=False)
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("whitepatch.errors.UserError: MLflow at sqlite:///")
+    assert error.endswith("; rm -r mlflow, then: whitepatch publish")

@@ -94,8 +94,9 @@ def _save(model: Model, path: Path, run_id: str, model_id: str) -> None:
     example = model.example()
     numbers = np.dtype(np.float32)
     signature = ModelSignature(
-        Schema([TensorSpec(numbers, (-1, *example.shape[1:]), "images")]),
-        Schema([TensorSpec(numbers, (-1,), "logits")]),
+        # without names, which MLflow would hand to the network as a dictionary
+        Schema([TensorSpec(numbers, (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(numbers, (-1,))]),
     )
     packages = ("mlflow", "numpy", "torch")
     with warnings.catch_warnings():
