@@ -15,14 +15,23 @@ def load(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path)
 
 
-def run(folder: Path, *command: str) -> tuple[int, str]:
-    """Run a command in a copy; return its status and all that it said."""
-    environment = os.environ | {
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment in which a copy runs its own code."""
+    return os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
     }
+
+
+def run(folder: Path, *command: str) -> tuple[int, str]:
+    """Run a command in a copy; return its status and all that it said."""
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -48,6 +48,7 @@ def fetch(everything, tmp_path):
         changed = everything.model_dump(mode="json")
         changed["sources"]["stl10"] = standin.members(content)
         changed["download"] |= {"urls": urls, **QUICK, **settings}
+        changed["live"] = []
         for name in ("article", "corrected"):
             del changed["experiments"][name]  # they want more rows
         stl10.write(tmp_path / "out", Params.model_validate_json(json.dumps(changed)))
@@ -512,7 +513,7 @@ stl10.write(Path("out"), Params.model_validate_json(sys.stdin.read()))
 
 
 def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path, edited):
-    changes = {"sources.stl10": standin.members(CONTENT)}
+    changes = {"sources.stl10": standin.members(CONTENT), "live": []}
     changes |= {f"experiments.{name}": ... for name in ("article", "corrected")}
     limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100_000, 100_000));"
     with serving(ARCHIVE) as server:
@@ -552,6 +553,7 @@ def test_memory_does_not_grow_with_the_archive(everything):
     content = standin.noise(num_train=3, num_test=2500)
     changed = everything.model_dump(mode="json")
     changed["sources"]["stl10"] = standin.members(content)
+    changed["live"] = []
     for name in ("article", "corrected"):
         del changed["experiments"][name]
     with serving(standin.archive(content)) as server:
@@ -572,6 +574,7 @@ def test_memory_does_not_grow_with_the_archive(everything):
 def test_a_killed_fetch_is_resumed_by_the_next(everything, fetch, tmp_path, kind):
     changed = everything.model_dump(mode="json")
     changed["sources"]["stl10"] = standin.members(CONTENT)
+    changed["live"] = []
     for name in ("article", "corrected"):
         del changed["experiments"][name]
     with serving(ARCHIVE, How(stall=250_000), How()) as server:
