@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test rehearsal bench lint format types ui \
+.PHONY: help setup demo photos article corrected push pull test rehearsal torture bench lint format types ui \
 	lock rebuild clean
 
 help: ## show this list
@@ -49,6 +49,9 @@ test: setup lint types ## check everything: lint, types, tests, the pipeline in 
 
 rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand results between two clones
 	@$(RUN) python -m pytest -m rehearsal
+
+torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (10 minutes)
+	@$(RUN) python tests/torture.py
 
 bench: setup ## measure our speed beside the article's own formulation; writes reports/bench/
 	@$(RUN) python bench/speed.py

@@ -1,0 +1,228 @@
+"""Kill the pipeline in miniature at random, and see it mend: `make torture`.
+
+One attempt lets DVC forget a stage and run it, waits a drawn time, and sends a drawn signal to the
+stage, to DVC, or to both as Ctrl-C does. Then `dvc repro report@demo` must give every result byte
+for byte, and leave nothing behind. It may be refused while an orphan still trains, in a line that
+names its process; then it must succeed when that has ended. It may be refused for a file of DVC's
+own that the kill hit; then the cure that the docs name must help.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import psutil
+import typer
+from helpers.project import environment, load, miniature, results, run
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+ROOT = Path(__file__).parents[1]
+STAGES = (
+    "fetch@photos",
+    "split@demo",
+    *(
+        f"{stage}@demo-{variant}"
+        for variant in ("cnn", "mha_linear_tokens", "cbam_spatial")
+        for stage in ("train", "evaluate")
+    ),
+    "report@demo",
+)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+VICTIMS = ("stage", "DVC", "both")
+MEND = ("dvc", "repro", "report@demo")
+BUSY = "is being trained already, by process"
+"""What a second trainer says."""
+
+DVCS_OWN = ("dvc.lock", ".dvc/tmp/rwlock", "rwlock")
+"""Files that DVC writes, and not always whole."""
+
+WAIT = 120.0
+"""Seconds in which whatever was killed, or left behind, must have ended."""
+
+
+@dataclass
+class Torture:
+    """A project in miniature whose results are known, and what became of it.
+
+    Attributes:
+        folder: The project, everything made.
+        random: Draws stages, victims, signals and moments.
+        longest: Seconds that a stage was seen to run.
+        count: Attempts by verdict.
+    """
+
+    folder: Path
+    random: Random
+    longest: dict[str, float] = field(default_factory=dict)
+    count: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.before = results(self.folder)
+        self.lock = load(self.folder / "dvc.lock")
+
+    def attempt(self, number: int) -> str:
+        """Kill once, mend, and check; return what was done and how it ended.
+
+        Raises:
+            AssertionError: Something was lost, differs, or was left behind.
+        """
+        stage, victim, how = (
+            STAGES[number % len(STAGES)],
+            self.random.choice(VICTIMS),
+            self.random.choice(SIGNALS),
+        )
+        killed = False
+        while not killed:
+            moment = self.random.uniform(0, self.longest.get(stage, 6.0))
+            killed = self._kill(stage, victim, how, moment)
+        what = f"{stage}: {how.name} to {victim} after {moment:.1f} s"
+        verdict = self._mend(what)
+        self._check(what)
+        self.count[verdict] += 1
+        return f"{what}: {verdict}"
+
+    def _kill(self, stage: str, victim: str, how: signal.Signals, moment: float) -> bool:
+        """Run a stage and kill it; False if it had ended before."""
+        self._forget(stage)
+        command = ["dvc", "repro", "--single-item", stage]
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment(self.folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as dvc:
+            # DVC itself may be hit before, while and after its stage runs
+            began = time.monotonic()
+            running = self._stage_of(dvc) if victim != "DVC" else None
+            if running:
+                began = time.monotonic()
+            else:
+                moment *= 1.5
+            while dvc.poll() is None and time.monotonic() - began < moment:
+                time.sleep(0.01)
+            if dvc.poll() is not None or (running and not running.is_running()):
+                dvc.wait()
+                self.longest[stage] = min(
+                    self.longest.get(stage, 60.0), max(time.monotonic() - began, 0.1)
+                )
+                return False
+            if running:
+                running.send_signal(how)
+            if victim != "stage":
+                dvc.send_signal(how)
+            dvc.wait(WAIT)
+        return True
+
+    def _forget(self, stage: str) -> None:
+        """Let DVC forget that a stage has ever run, so that nothing but running it will do."""
+        shutil.rmtree(self.folder / ".dvc/cache/runs", ignore_errors=True)
+        left = {name: entry for name, entry in self.lock["stages"].items() if name != stage}
+        YAML().dump(self.lock | {"stages": left}, self.folder / "dvc.lock")
+
+    def _stage_of(self, dvc: "subprocess.Popen[bytes]") -> psutil.Process | None:
+        """Return the stage's own process as soon as there is one; None if DVC ends before."""
+        while dvc.poll() is None:
+            for child in self._processes():
+                if child.name().startswith("python") and "whitepatch.stages" in str(
+                    child.cmdline()
+                ):
+                    return child
+            time.sleep(0.02)
+        return None
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return what runs in the project's folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.cwd() == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                pass
+        return found
+
+    def _mend(self, what: str) -> str:
+        verdict = "mended"
+        status, said = run(self.folder, *MEND)
+        if status != 0 and BUSY in said:
+            (line,) = [line for line in said.splitlines() if BUSY in line]
+            number = int(line.partition(BUSY)[2].split(";")[0])
+            assert psutil.pid_exists(number) or not self._processes(), f"{what}: {line}"
+            verdict = "mended, after an orphan was named and had ended"
+            self._wait_for_orphans(what)
+            status, said = run(self.folder, *MEND)
+        if status != 0 and any(name in said for name in DVCS_OWN):
+            verdict = "mended by the cure for a file of DVC's own"
+            YAML().dump(self.lock, self.folder / "dvc.lock")  # as git checkout dvc.lock
+            (self.folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+            status, said = run(self.folder, *MEND)
+        assert status == 0, f"{what}: {said}"
+        assert "Traceback" not in said, f"{what}: {said}"
+        self._wait_for_orphans(what)
+        return verdict
+
+    def _wait_for_orphans(self, what: str) -> None:
+        deadline = time.monotonic() + WAIT
+        while left := self._processes():
+            assert time.monotonic() < deadline, f"{what}: still running: {left}"
+            time.sleep(0.1)
+
+    def _check(self, what: str) -> None:
+        after = results(self.folder)
+        different = [
+            name
+            for name in sorted(self.before.keys() | after.keys())
+            if self.before.get(name) != after.get(name)
+        ]
+        assert not different, f"{what}: other bytes in {different}"
+        assert load(self.folder / "dvc.lock") == self.lock, f"{what}: other dvc.lock"
+        left = [*(self.folder / "checkpoints").glob("*")]
+        for place in ("data", "models", "reports"):
+            # files.replacing names a file that is being written `.<name>.<process>.<suffix>`
+            left += [
+                path
+                for path in (self.folder / place).rglob(".*")
+                if path.name != ".gitignore" and any(part.isdecimal() for part in path.suffixes)
+            ]
+        assert not left, f"{what}: left behind: {left}"
+
+
+def main(
+    kills: Annotated[int, typer.Option(help="How many.", min=1)] = 50,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 2021,
+    minutes: Annotated[float, typer.Option(help="No attempt is begun after these.")] = 45,
+) -> None:
+    """Kill the pipeline in miniature at random, and see it mend."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = miniature(ROOT, Path(temporary).resolve() / "miniature")
+        status, said = run(folder, "dvc", "repro", "report@demo")
+        if status != 0:
+            sys.exit(said)
+        torture = Torture(folder, Random(seed))  # noqa: S311 -- no secret
+        end = time.monotonic() + minutes * 60
+        for number in tqdm(range(kills), unit=" kills"):
+            if time.monotonic() > end:
+                sys.exit(f"{number} of {kills} kills in {minutes:g} minutes; then time was up")
+            try:
+                tqdm.write(torture.attempt(number))
+            except AssertionError as failure:
+                kept = Path(tempfile.mkdtemp()) / "miniature"
+                shutil.copytree(folder, kept)
+                sys.exit(f"LOST, with --seed {seed}, at kill {number}: {failure}\nkept: {kept}")
+    for verdict, count in torture.count.most_common():
+        tqdm.write(f"{count:4} {verdict}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
