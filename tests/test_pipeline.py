@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -135,6 +136,26 @@ def test_a_second_run_does_nothing_but_ask_mlflow(ran):
     assert status == 0, said
     assert said.count("Running stage") == 1
     assert "0 written, 0 adopted, 7 unchanged, 0 removed" in said
+
+
+@pytest.mark.pipeline
+def test_a_flipped_bit_that_dvc_does_not_see_is_found_and_cured(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    assert run(folder, "dvc", "status", "report@demo")[0] == 0
+    path = folder / "models/demo/cnn/seed-01.safetensors"
+    times, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert "up to date" in run(folder, "dvc", "status", "report@demo")[1]
+    status, said = run(folder, "whitepatch", "verify", "--hashes")
+    assert status == 1
+    (line,) = [line for line in said.splitlines() if line.startswith("BAD")]
+    assert line.split()[1] == "models/demo/cnn"
+    cure = line.partition("; ")[2].partition(", or")[0]
+    assert run(folder, "sh", "-c", cure)[0] == 0
+    assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
 
 
 @pytest.mark.pipeline

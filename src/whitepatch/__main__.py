@@ -75,6 +75,41 @@ def predict(
 
 
 @commands.command()
+def verify(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Names in params.yaml; demo if none.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Of Git, that has the recorded results.")] = "HEAD",
+    hashes: Annotated[
+        bool, typer.Option("--hashes", help="Compare every byte with dvc.lock instead.")
+    ] = False,
+) -> None:
+    """Say whether the results here are those that were recorded; status 1 if they are not.
+
+    Of a rebuild elsewhere each mean is compared: it is good between the least and the most of the
+    recorded seeds. With --hashes every output is read, and compared with its sum in dvc.lock.
+    """
+    from whitepatch import verify as verification
+
+    if hashes:
+        found = list(verification.hashes())
+    else:
+        found = [
+            finding
+            for name in experiments or ["demo"]
+            for finding in verification.numbers(name, revision)
+        ]
+    shown = [finding for finding in found if not finding.good or not hashes]
+    width = max((len(finding.what) for finding in shown), default=0)
+    for finding in shown:
+        mark = "ok " if finding.good else "BAD"
+        typer.echo(f"{mark}  {finding.what:{width}}  {finding.words}")
+    bad = sum(not finding.good for finding in found)
+    typer.echo(f"{len(found) - bad} of {len(found)} are good", err=True)
+    sys.exit(1 if bad else 0)
+
+
+@commands.command()
 def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
     from whitepatch.tracking.serving import serve
