@@ -109,6 +109,9 @@ def test_a_store_that_cannot_be_reached_is_one_line_with_the_cure(monkeypatch):
 def test_a_password_in_the_address_is_not_printed(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9/x@y")
     assert store.shown_uri() == "http://127.0.0.1:9/x@y"
+    error = store.reason(ValueError("GET http://me:secret@127.0.0.1:9/x@y/api\nfailed"))
+    assert error == "GET http://127.0.0.1:9/x@y/api failed"
+    assert store.reason(ValueError()) == "ValueError"
 
 
 def test_a_model_is_loaded_by_its_alias_and_predicts_the_same_without_our_code(

@@ -96,7 +96,7 @@ class Reporter:
                     break
                 self.seeds.pop(0)
         except Exception as error:
-            self.warn(" ".join(str(error).split())[:200])
+            self.warn(store.reason(error))
             self._silent_until = time.monotonic() + PAUSE
 
     def warn(self, reason: str) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "me",
     "own_artifacts",
     "quiet",
+    "reason",
     "remove_artifacts",
     "shown_uri",
     "speaking_plainly",
@@ -62,8 +63,17 @@ def tracking_uri() -> str:
 
 def shown_uri() -> str:
     """Return the same without a user's name and password."""
-    uri = tracking_uri()
-    return uri.replace(f"{urlsplit(uri).netloc.rpartition('@')[0]}@", "", 1) if "@" in uri else uri
+    return _without_secret(tracking_uri())
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of MLflow's says, in one line, without a user's name and password."""
+    return _without_secret(" ".join(str(error).split()))[:300] or type(error).__name__
+
+
+def _without_secret(text: str) -> str:
+    secret = urlsplit(tracking_uri()).netloc.rpartition("@")[0]
+    return text.replace(f"{secret}@", "") if secret else text
 
 
 def own_artifacts(name: str) -> str | None:
@@ -200,10 +210,9 @@ def speaking_plainly() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
         foreign = "start that server, or unset MLFLOW_TRACKING_URI, then: "
         own = f"rm -r {paths.MLFLOW}, then: "
         cure = foreign if os.environ.get("MLFLOW_TRACKING_URI") else own
         raise UserError(
-            f"MLflow at {shown_uri()} could not be written: {reason}; {cure}whitepatch publish"
+            f"MLflow at {shown_uri()} could not be written: {reason(error)}; {cure}whitepatch publish"
         ) from error
