@@ -214,5 +214,6 @@ def speaking_plainly() -> Iterator[None]:
         own = f"rm -r {paths.MLFLOW}, then: "
         cure = foreign if os.environ.get("MLFLOW_TRACKING_URI") else own
         raise UserError(
-            f"MLflow at {shown_uri()} could not be written: {reason(error)}; {cure}whitepatch publish"
+            f"MLflow at {shown_uri()} could not be written: {reason(error)}; "
+            f"{cure}whitepatch publish"
         ) from error
