@@ -109,7 +109,7 @@ def test_a_training_that_is_killed_is_shown_as_killed(root, name):
     environment = os.environ | {"PYTHONPATH": str(root / "tests")}
     done = subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, check=False)
     assert done.returncode != 0
-    wait_until_all_is_told(time.monotonic() + 60)
+    wait_until_all_is_told(time.monotonic() + 120)
     client, (run,) = shown()
     assert run.info.status == "KILLED"
     assert [step for step, _ in steps(client, run, "test_loss")][:2] == [1, 2]

@@ -124,8 +124,9 @@ def follow(
         stdout=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-        # Ctrl-C is for the training; the reporter tells of it
-        start_new_session=True,
+        # Ctrl-C is for the training; the reporter tells of it. No session of its own: some kernels
+        # share the processor between sessions, and its low priority would be for nothing
+        process_group=0,
     )
     follower = Follower(images, len(splits["train"]), seeds)
     follower._say(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PAUSE = 15.0
 """Seconds before MLflow is spoken to again, after it has failed."""
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds that this process outlives its training."""
 
 
