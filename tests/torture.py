@@ -66,6 +66,8 @@ class Torture:
     count: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        # a shell that starts us in the background has it ignored, and so would all we start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.before = results(self.folder)
         self.lock = load(self.folder / "dvc.lock")
 
