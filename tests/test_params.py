@@ -29,7 +29,7 @@ def test_the_committed_parameters_load(everything):
         (f"{DEMO}.split.test.stop", 0, [f"{DEMO}.split.test.stop", "greater than 0", "got 0"]),
         (f"{DEMO}.split.validation.start", 999, [f"{DEMO}.split", "validation share rows"]),
         (f"{DEMO}.split.validation", None, [DEMO, "validation", "null"]),
-        (f"{DEMO}.score.panel", 61, [f"{DEMO}.score", "at most images", "61 of 60"]),
+        (f"{DEMO}.score.images", 5, [f"{DEMO}.score", "at most images", "6 of 5"]),
         (f"{DEMO}.score.first", 341, ["first + score.images", "at most the 400", "341 + 60"]),
         ("experiments.article.split.test.stop", 5001, ["5000 rows", "train file", "5001"]),
         ("experiments.article.patch.probability", 0.6, ["per_batch", "fair coin", "0.6"]),

@@ -1,6 +1,6 @@
 """The one exception that speaks to people."""
 
-__all__ = ["UserError"]
+__all__ = ["UserError", "short"]
 
 
 class UserError(Exception):
@@ -9,3 +9,12 @@ class UserError(Exception):
     The message is one line: what, which rule, what was given, how to mend it.
     Commands print it without a traceback and exit with status 2.
     """
+
+
+def short(text: str, most: int) -> str:
+    """Return a text as one line of at most `most` characters, its middle left out if need be."""
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    kept = (most - 5) // 2
+    return f"{line[:kept]} ... {line[-kept:]}"

@@ -26,17 +26,48 @@ __all__ = [
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
-from whitepatch import paths
-from whitepatch.errors import UserError
+from whitepatch import paths, plain_yaml
+from whitepatch.errors import UserError, short
 
 IMAGE_BYTES = 3 * 96 * 96
 
+VARIANTS = Path(__file__).parent / "models" / "variants"
+
+TAKEN = ("bench", "summary")
+"""Folders of reports/ that belong to no experiment."""
+
+
+def _address(url: str) -> str:
+    """Return an address if it can be taken apart; else raise ValueError."""
+    parts = urlsplit(url)
+    if parts.port is None and parts.scheme != "file" and not parts.hostname:
+        raise ValueError("names no server")
+    return url
+
+
+def _file(path: str) -> str:
+    """Return a path if it can be that of a file; else raise ValueError."""
+    if path.endswith("/") or not Path(path).name.strip("."):
+        raise ValueError("must name a file")
+    if any(len(part.encode()) > 200 for part in Path(path).parts):
+        raise ValueError("a name in it is longer than 200 bytes")
+    return path
+
+
 T = TypeVar("T")
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Count = Annotated[int, Field(gt=0)]
 Index = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -57,11 +88,18 @@ class Runtime(Strict):
     precision: Precision
     cuda_graph: bool
 
+    @model_validator(mode="after")
+    def _device_has_the_precision(self) -> "Runtime":
+        if self.precision == "tf32" and self.device == "cpu":
+            raise ValueError("precision tf32 is of GPUs only, but device is cpu; use fp32")
+        return self
+
 
 class PhotoGroup(Strict):
     """How many crops are cut from which photographs."""
 
-    crops: Count
+    # a crop takes 28 kB of memory
+    crops: Annotated[int, Field(gt=0, le=100_000)]
     photographs: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
@@ -136,14 +174,15 @@ class Download(Strict):
     """How an archive is fetched; nothing here can move a result."""
 
     urls: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^(https?|file)://")], ...], Field(min_length=1)
+        tuple[Annotated[str, Field(pattern=r"^(https?|file)://"), AfterValidator(_address)], ...],
+        Field(min_length=1),
     ]
-    archive: str
-    connect_timeout: Annotated[float, Field(gt=0)]
-    stall_timeout: Annotated[float, Field(gt=0)]
-    tries: Count
+    archive: Annotated[str, Field(max_length=1000), AfterValidator(_file)]
+    connect_timeout: Annotated[float, Field(gt=0, le=3600)]
+    stall_timeout: Annotated[float, Field(gt=0, le=3600)]
+    tries: Annotated[int, Field(gt=0, le=1000)]
     pause: Annotated[float, Field(gt=0, le=30)]
-    patience: Annotated[float, Field(gt=0)]
+    patience: Annotated[float, Field(gt=0, le=86_400)]
     most_bytes: Count
 
 
@@ -197,7 +236,7 @@ class Patch(Strict):
     probability: Annotated[float, Field(gt=0, lt=1)]
     size: Annotated[int, Field(gt=0, lt=96)]
     positions: Count
-    value: float
+    value: Annotated[float, Field(ge=-1000, le=1000)]
 
     @model_validator(mode="after")
     def _fits(self) -> "Patch":
@@ -214,19 +253,20 @@ class Patch(Strict):
 class Pixels(Strict):
     """A byte becomes (byte - offset) / scale."""
 
-    offset: float
-    scale: Annotated[float, Field(gt=0)]
+    offset: Annotated[float, Field(ge=0, le=255)]
+    scale: Annotated[float, Field(ge=1, le=1000)]
 
 
 class Train(Strict):
     """One training."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    epochs: Count
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
+    # the first seed's weights are kept after each, 0.2 MB
+    epochs: Annotated[int, Field(gt=0, le=1000)]
     batch_size: Count
     shuffle: bool
     loss: Literal["logits", "printed"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
     schedule: Literal["one_cycle", "constant"]
     rise: Annotated[float, Field(ge=0, le=1)]
     choose: Literal["validation", "test"]
@@ -243,14 +283,15 @@ class Score(Strict):
 
     first: Index
     images: Count
-    panel: Count
+    panel: Annotated[int, Field(gt=0, le=50)]
     movers: Count
     grid: Annotated[int, Field(ge=2, le=81)]
 
     @model_validator(mode="after")
-    def _panel_is_kept(self) -> "Score":
-        if self.panel > self.images:
-            raise ValueError(f"panel must be at most images, got {self.panel} of {self.images}")
+    def _images_are_kept(self) -> "Score":
+        for name, number in (("panel", self.panel), ("movers", self.movers)):
+            if number > self.images:
+                raise ValueError(f"{name} must be at most images, got {number} of {self.images}")
         return self
 
 
@@ -278,6 +319,17 @@ class Experiment(Strict):
                 f"score.first + score.images must be at most the {len(self.split.test)} images of "
                 f"split.test, got {self.score.first} + {self.score.images}"
             )
+        if self.score.grid > max(self.patch.positions, 2):
+            raise ValueError(
+                f"score.grid must be at most the {self.patch.positions} of patch.positions, "
+                f"got {self.score.grid}"
+            )
+        # the article's rule adds an image's place in its batch, and NumPy's seeds end there
+        if self.patch.plan == "per_batch" and self.patch.seed + self.train.batch_size > 2**32:
+            raise ValueError(
+                f"patch.seed + train.batch_size must be at most {2**32}, "
+                f"got {self.patch.seed} + {self.train.batch_size}"
+            )
         return self
 
 
@@ -289,16 +341,37 @@ class Params(Strict):
     download: Download
     live: tuple[str, ...]
     sources: Sources
-    experiments: dict[Name, Experiment]
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _rows_exist(self) -> "Params":
+    def _names_stand_for_something(self) -> "Params":
         if len(set(self.variants)) < len(self.variants):
             raise ValueError(f"variants must differ, got {list(self.variants)}")
+        for name in self.variants:
+            if not (VARIANTS / f"{name}.py").is_file():
+                raise ValueError(
+                    f"variants: {name!r} has no file {name}.py in src/whitepatch/models/variants; "
+                    "write one, or take it out"
+                )
+        for name in TAKEN:
+            if name in self.experiments:
+                raise ValueError(
+                    f"experiments.{name}: reports/{name} is another folder; choose another name"
+                )
         for name in self.live:
             if name not in self.experiments:
                 known = ", ".join(self.experiments)
                 raise ValueError(f"live must name experiments ({known}), got {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_exist(self) -> "Params":
+        needed = sum(member.bytes for member in self.sources.stl10.members().values())
+        if needed > self.download.most_bytes:
+            raise ValueError(
+                f"download.most_bytes must be at least the {needed} bytes of sources.stl10, "
+                f"got {self.download.most_bytes}"
+            )
         for name, experiment in self.experiments.items():
             for part, rows in experiment.split.parts().items():
                 source: Stl10 | Photos = getattr(self.sources, experiment.source)
@@ -329,21 +402,12 @@ def load(path: Path = paths.PARAMS) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        UserError: The file is missing, is no YAML, or breaks a rule; one line names
-            the key, the rule and the value.
+        UserError: The file is missing, is no plain YAML, or breaks a rule; one line of a few
+            hundred characters at most names the key, the rule and the value.
     """
-    # here, because a machine that only trains (bench/full.py) need not have it
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+    content = json.dumps(plain_yaml.read(path))
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is not here; run this from the project's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no readable YAML: {' '.join(str(error).split())}") from None
-    try:
-        return Params.model_validate_json(json.dumps(content, default=str))
+        return Params.model_validate_json(content)
     except ValidationError as error:
         raise UserError(f"{path}: {_line(error.errors())}") from None
 
@@ -363,6 +427,6 @@ def _line(errors: list[ErrorDetails]) -> str:
     }.get(rule, rule)
     # a rule of a whole section names its own values; its input would be the section again
     given = first["input"]
-    value = "" if isinstance(given, dict | BaseModel) else f", got {json.dumps(given)}"
+    value = "" if isinstance(given, dict | BaseModel) else f", got {short(json.dumps(given), 80)}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{where}: {rule}{value}{more}" if where else f"{rule}{value}{more}"
+    return f"{short(where, 200)}{': ' if where else ''}{short(rule, 300)}{value}{more}"

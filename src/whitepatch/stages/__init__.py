@@ -23,6 +23,8 @@ CURES = {
     errno.EROFS: "run this where the project's folder can be written",
     errno.EACCES: "make it writable for you and run this again",
     errno.EPERM: "make it writable for you and run this again",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its links lead in a circle; mend them",
 }
 """What people can do where the machine refuses."""
 
@@ -53,5 +55,6 @@ def run_app(app: typer.Typer) -> None:
 
 def _end(message: str) -> None:
     stage = os.environ.get("DVC_STAGE", "")
-    print(f"{stage + ': ' if stage else ''}{message}", file=sys.stderr)  # noqa: T201
+    line = " ".join(message.splitlines())  # a name that somebody gave may have any character
+    print(f"{stage + ': ' if stage else ''}{line}", file=sys.stderr)  # noqa: T201
     sys.exit(2)

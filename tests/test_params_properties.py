@@ -1,0 +1,350 @@
+"""Whatever stands in params.yaml works, or is refused in one line before any work."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers.pictures import CPU, images_of
+from helpers.project import load as parsed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from whitepatch import params, plain_yaml
+from whitepatch.errors import UserError
+from whitepatch.interventions import moved, occlusion
+from whitepatch.stages.split import _refuse_one_sided
+from whitepatch.training import Training, train
+
+LONGEST = 500
+"""Characters of a refusal, beside the path of the file."""
+
+HERE = "@here@"
+"""Stands where a value of any kind is put."""
+
+NUMBERS = ["0", "-1", "9" * 40, "-" + "9" * 40, str(2**32), str(2**63), "1" + "0" * 5000, "1e308"]
+NUMBERS += [".nan", ".inf", "-.inf", "1e-320", "1e999", "-0.0", "0x7", "0o8", "1_0", "0.5"]
+WORDS = ["true", "null", "~", '""', '"a\\nb"', '"\\ud800"', "Größe", "'../x'", '"a\\0b"', "x" * 999]
+ODD = ["2021-01-01", "2021-13-45", "!!binary aGk=", "!!set {a}", "!!python/object:os.system x"]
+ODD += ["!!int x", "!!bool x", "!!omap [a: 1]", "!mine x", "*nobody", "&a [*a]", "&a {b: *a}"]
+ODD += ["[", "}", "\t", "a: b: c", "? [1]", "{[1]: 2}", "{2021-01-01: 1}", "{null: 1}", "%x", "`"]
+MANY = ["[1, 1]", "[0, 0.0]", "[cnn, cnn]", "{}", "[]", "[[[[]]]]", "[" * 99 + "]" * 99]
+LAUGHS = "a: &a [1, 1, 1]\n"
+LAUGHS += "".join(
+    f"{x}: &{x} [{f'*{before}, ' * 9}]\n" for before, x in zip("abcdefg", "bcdefgh", strict=True)
+)
+"""A few lines that mean fourteen million values."""
+
+TEXTS = st.one_of(
+    st.sampled_from([*NUMBERS, *WORDS, *ODD, *MANY]),
+    st.integers().map(str),
+    st.floats().map(lambda x: repr(x).replace("inf", ".inf").replace("nan", ".nan")),
+    st.text(max_size=30).map(json.dumps),
+    st.text(max_size=30),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=8,
+    ).map(json.dumps),
+)
+
+
+def places(value, where=()):
+    """Yield the path of every value, sections and lists among them."""
+    if where:
+        yield where
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inside in pairs:
+            yield from places(inside, (*where, key))
+
+
+@pytest.fixture(scope="module")
+def committed(root):
+    """Return the sections of the committed params.yaml."""
+    return parsed(root / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    """Return where an example's file is written, again and again."""
+    return tmp_path_factory.mktemp("params") / "params.yaml"
+
+
+def loaded(target, text):
+    """Return the parameters of a text, or None if it is refused as it should be."""
+    target.write_bytes(text.encode("utf-8", "surrogatepass"))
+    started = time.perf_counter()
+    try:
+        return params.load(target)
+    except UserError as refused:
+        message = str(refused).replace(str(target), "params.yaml")
+        assert message.startswith("params.yaml")
+        assert len(message.splitlines()) == 1
+        assert len(message) < LONGEST
+        return None
+    finally:
+        assert time.perf_counter() - started < 5, "two cores may be busy; it takes milliseconds"
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_value_anywhere_loads_or_is_refused_in_one_line(committed, target, data):
+    content = deepcopy(committed)
+    *path, last = data.draw(st.sampled_from(list(places(content))))
+    section = content
+    for key in path:
+        section = section[key]
+    what = data.draw(st.sampled_from(["replace", "remove", "add"]))
+    if what == "remove":
+        del section[last]
+    elif what == "add" and isinstance(section, dict):
+        section[data.draw(st.text(max_size=20))] = HERE
+    else:
+        section[last] = HERE
+    # JSON is YAML
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    loaded(target, text.replace(json.dumps(HERE), data.draw(TEXTS)))
+
+
+@given(text=st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!?|>%@`#,'\"\n\t 01", max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_refused_in_one_line(target, text):
+    assert loaded(target, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "must be sections, each with a key, got null"),
+        ("- 1", "got a list"),
+        ("a: 1\n---\nb: 2", "a single document"),
+        ("a:\n\tb: 1", "cannot start any token"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("a: &a [*a]", "a.0.0.0.0.0.0.0"),
+        ("a: [1, {b: 2021-01-01}]", "a.1.b: must be text, a number"),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: !!int x", "a value of it means nothing"),
+        ("a: x\0", "no readable YAML"),
+        ("a: " + "[" * 999, "nested too deeply"),
+        ("a: " + "x" * 10_000_000, "at most 64 KiB"),
+        (LAUGHS, "at most 20000 values"),
+    ],
+)
+def test_odd_yaml_is_refused_in_words(tmp_path, text, words):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as refused:
+        plain_yaml.read(path)
+    assert words in str(refused.value)
+    assert loaded(path, text) is None
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(UserError, match="no readable YAML"):
+        params.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"runtime.precision": "tf32", "runtime.device": "cpu"}, ["runtime", "GPUs only"]),
+        ({"runtime.threads": 10**9}, ["runtime.threads", "256", "1000000000"]),
+        ({"sources.photos.train.crops": 10**12}, ["train.crops", "100000", "1000000000000"]),
+        ({"download.archive": ""}, ["download.archive", "must name a file"]),
+        ({"download.archive": "data/"}, ["download.archive", "must name a file"]),
+        ({"download.archive": "x" * 300}, ["download.archive", "longer than 200 bytes"]),
+        ({"download.urls": ["http://[x"]}, ["download.urls.0", "Invalid IPv6"]),
+        ({"download.urls": ["http://x:99999/"]}, ["download.urls.0", "Port out of range"]),
+        ({"download.urls": ["https:///a"]}, ["download.urls.0", "names no server"]),
+        ({"download.connect_timeout": 1e308}, ["connect_timeout", "3600"]),
+        ({"download.tries": 10**6}, ["download.tries", "1000"]),
+        ({"download.most_bytes": 10**6}, ["download.most_bytes", "359437000", "got 1000000"]),
+        ({"variants": ["cnn", "resnet"]}, ["variants", "no file resnet.py", "take it out"]),
+        ({"experiments": {}}, ["experiments", "at least 1"]),
+        ({"experiments.demo.patch.value": 1e308}, ["patch.value", "1000", "1e+308"]),
+        ({"experiments.demo.pixels.scale": 1e-320}, ["pixels.scale", "1e-320"]),
+        ({"experiments.demo.pixels.offset": 1e39}, ["pixels.offset", "255"]),
+        ({"experiments.demo.train.epochs": 10**12}, ["train.epochs", "1000"]),
+        ({"experiments.demo.train.learning_rate": 1e308}, ["learning_rate", "1000"]),
+        ({"experiments.demo.train.seeds": [2**63]}, ["train.seeds.0", "below 9223372036854775808"]),
+        ({"experiments.demo.train.seeds": [2**32]}, ["train.seeds.0", "less than 4294967296"]),
+        ({"experiments.demo.score.movers": 61}, ["score", "movers", "61 of 60"]),
+        (
+            {"experiments.demo.score.images": 51, "experiments.demo.score.panel": 51},
+            ["panel", "50"],
+        ),
+        ({"experiments.demo.patch.positions": 4}, ["score.grid", "the 4 of patch.positions", "5"]),
+        (
+            {"experiments.article.patch.seed": 2**32 - 1},
+            ["seed + train.batch_size", "4294967295 + "],
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_with_key_rule_and_value(edited, changes, words):
+    with pytest.raises(UserError) as refused:
+        params.load(edited(changes))
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ["bench", "summary"])
+def test_an_experiment_may_not_take_another_folder_of_reports(committed, target, name):
+    content = deepcopy(committed)
+    content["experiments"][name] = content["experiments"]["demo"]
+    with pytest.raises(UserError, match=f"experiments.{name}: reports/{name} is another folder"):
+        params.load(write(target, content))
+
+
+def write(target, content):
+    target.write_text(json.dumps(content), encoding="utf-8")
+    return target
+
+
+def test_an_error_is_short_however_long_the_value(edited):
+    with pytest.raises(UserError) as refused:
+        params.load(edited({"runtime.device": "x" * 5000}))
+    assert len(str(refused.value)) < LONGEST
+    assert "xxx ... xxx" in str(refused.value)
+
+
+EXTREME = {
+    "patch": {
+        "plan": st.sampled_from(["per_image", "per_batch"]),
+        "seed": st.integers(0, 2**32 - 1) | st.integers(2**32 - 9, 2**32),
+        "probability": st.sampled_from([0.5, 0.5, 1e-320, 1 - 1e-16]) | st.floats(0, 1),
+        "size": st.integers(1, 95) | st.just(95),
+        "positions": st.integers(1, 96),
+        "value": st.floats(-1000, 1000) | st.sampled_from([1e308, 1e-320]),
+    },
+    "pixels": {
+        "offset": st.floats(0, 255) | st.just(-1e308),
+        "scale": st.floats(1, 1000) | st.sampled_from([1e-320, 1e308]),
+    },
+    "train": {
+        "epochs": st.integers(1, 2),
+        "batch_size": st.integers(1, 9),
+        "loss": st.sampled_from(["logits", "printed"]),
+        "learning_rate": st.floats(0, 1000) | st.sampled_from([1e-320, 1000.0, 1e38, 1e308]),
+        "schedule": st.sampled_from(["one_cycle", "constant"]),
+        "rise": st.floats(0, 1) | st.sampled_from([0, 1e-320, 1 - 1e-16, 1]),
+        "choose": st.sampled_from(["validation", "test"]),
+    },
+    "score": {
+        "first": st.integers(0, 4),
+        "images": st.integers(1, 9),
+        "panel": st.integers(1, 3),
+        "movers": st.integers(1, 5),
+        "grid": st.integers(2, 4),
+    },
+}
+
+KEYS = [(section, key) for section, keys in EXTREME.items() for key in keys]
+
+EDGES = {
+    "patch.value": [-1000, 1000, 1e38, 1e39, 1e308],
+    "pixels.offset": [0, 255, 1e39, -1e308],
+    "pixels.scale": [1, 1000, 1e-40, 1e-320, 1e308],
+    "train.learning_rate": [1e-320, 1000, 1e30, 1e38, 1e308],
+    "train.rise": [0, 1e-320, 1 - 1e-16, 1],
+    "patch.seed": [0, 2**32 - 1],
+    "patch.size": [1, 15, 16],
+    "patch.positions": [1, 2, 81],
+}
+
+
+@pytest.fixture
+def small(committed):
+    """Return parameters of one small experiment."""
+    content = deepcopy(committed)
+    content["experiments"] = {"demo": content["experiments"]["demo"]}
+    content["live"] = []
+    demo = content["experiments"]["demo"]
+    for part in ("train", "validation", "test"):
+        demo["split"][part]["stop"] = demo["split"][part]["start"] + 16
+    demo["score"] |= {"images": 8, "panel": 1, "movers": 1, "grid": 2}
+    demo["train"] |= {"batch_size": 4, "epochs": 1}
+    return content
+
+
+def try_out(experiment, runtime):
+    """Do what could fail of a split, a training and the probes; they may refuse, and no more."""
+    _refuse_one_sided(experiment)
+    most = experiment.patch.positions - 1
+    pictures = replace(images_of(4, 1), patch=experiment.patch, pixels=experiment.pixels)
+    tops, lefts = (x.clamp(max=most) for x in (pictures.tops, pictures.lefts))
+    pictures = replace(pictures, tops=tops, lefts=lefts)
+    training = Training.start("cnn", 0, CPU)
+    train(
+        training,
+        0,
+        dict.fromkeys(("train", "validation", "test"), pictures),
+        experiment.train,
+        runtime,
+        after_epoch=lambda _: None,
+        after_batch=lambda _: None,
+    )
+    some = pictures.part(1, 2)
+    assert all(np.isfinite(x).all() for x in occlusion(training.network, some).values())
+    places = list(moved(some, experiment.score.grid))
+    assert len(places) == experiment.score.grid**2
+    assert all(torch.isfinite(x.batch(x.first(1))[0]).all() for _, _, x in places)
+
+
+@pytest.mark.parametrize("plan", ["per_image", "per_batch"])
+@pytest.mark.parametrize("key", EDGES)
+def test_values_at_the_edge_of_what_is_allowed_work(small, target, plan, key):
+    section, name = key.split(".")
+    demo = small["experiments"]["demo"]
+    demo["patch"]["plan"] = plan
+    worked = 0
+    for value in EDGES[key]:
+        demo[section][name] = value
+        if everything := loaded(target, json.dumps(small)):
+            try_out(everything.experiment("demo"), everything.runtime)
+            worked += 1
+    assert worked
+
+
+@given(data=st.data())
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # `small` is only read
+)
+def test_what_loads_works_or_is_refused(small, target, data):
+    content = deepcopy(small)
+    demo = content["experiments"]["demo"]
+    for part in ("train", "validation", "test"):
+        rows = demo["split"][part]
+        rows["stop"] = rows["start"] + data.draw(st.integers(4, 16), part)
+    for section, key in data.draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True)):
+        demo[section][key] = data.draw(EXTREME[section][key], f"{section}.{key}")
+    if everything := loaded(target, json.dumps(content)):
+        # one class only, or a loss that is no longer finite
+        with contextlib.suppress(UserError):
+            try_out(everything.experiment("demo"), everything.runtime)
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "", "a: 2021-13-45"])
+def test_a_command_ends_in_one_line_and_status_2(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "whitepatch.stages.fetch", "photos"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("params.yaml")
