@@ -1,7 +1,9 @@
 """The command line for people: `whitepatch --help`."""
 
+import json
 import sys
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -116,6 +118,30 @@ def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 5000) -> None:
 
     publish()
     sys.exit(serve(port))
+
+
+@commands.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Look whether all is here that a run needs; say what mends what is not. Changes nothing.
+
+    Ends with status 1 if something is bad.
+    """
+    from whitepatch.doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+    else:
+        width = max(len(one.what) for one in found)
+        for one in found:
+            colour = {"ok": "green", "look": "yellow", "bad": "red"}[one.state]
+            # colours are left out where the output is no terminal
+            mark = typer.style(f"{one.state:<4}", fg=colour)
+            cure = f" -> {one.cure}" if one.cure else ""
+            typer.echo(f"{mark}  {one.what:<{width}}  {' '.join(one.said.splitlines())}{cure}")
+    sys.exit(any(one.state == "bad" for one in found))
 
 
 def _reported() -> list[str]:

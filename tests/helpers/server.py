@@ -60,6 +60,13 @@ def serving(content: bytes, *script: How) -> Iterator[Server]:
         def do_GET(self) -> None:
             answer(self, server, server.next())
 
+        def do_HEAD(self) -> None:
+            how = server.next()
+            server.asked.append("HEAD")
+            self.send_response(how.status)
+            self.send_header("Content-Length", str(len(server.content)))
+            self.end_headers()
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -1,0 +1,58 @@
+"""Health at a glance: is there all that a run needs, and if not, what mends it?
+
+Looks and changes nothing; DVC's own scratch in `.dvc/tmp` aside, which any of its commands writes.
+"""
+
+__all__ = ["Finding", "examine"]
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from whitepatch import params
+from whitepatch.doctor import kept, machine, served
+from whitepatch.doctor.finding import Finding
+from whitepatch.doctor.leftovers import leftovers
+from whitepatch.errors import UserError, short
+from whitepatch.params import Params
+
+Check = Callable[[Params | None], list[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "python": machine.python,
+    "packages": machine.packages,
+    "device": machine.device,
+    "disk": machine.disk,
+    "git": machine.git,
+    "dvc cache": kept.cache,
+    "dvc remote": kept.remote,
+    "pipeline": kept.pipeline,
+    "STL-10": served.stl10,
+    "MLflow": served.mlflow,
+}
+"""What is looked at, in the order of the lines; those that wait do so beside each other."""
+
+
+def examine() -> list[Finding]:
+    """Return what there is to say of the folder that this runs in; takes seconds, 15 at most."""
+    try:
+        everything = params.load()
+        names = ", ".join(everything.experiments)
+        said = f"valid; {len(everything.variants)} variants, experiments {names}"
+        found = [Finding("params.yaml", "ok", said)]
+    except (UserError, OSError) as error:
+        everything = None
+        cure = "mend that line; its history: git log -p params.yaml"
+        found = [Finding("params.yaml", "bad", str(error), cure)]
+    left = _checked("leftovers", leftovers, everything)  # first: DVC, below, uses its locks
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        waiting = [pool.submit(_checked, what, check, everything) for what, check in CHECKS.items()]
+        return [*found, *(one for future in waiting for one in future.result()), *left]
+
+
+def _checked(what: str, check: Check, everything: Params | None) -> list[Finding]:
+    try:
+        return check(everything)
+    # a doctor that falls ill helps nobody
+    except Exception as error:
+        said = f"could not be looked at: {type(error).__name__}: {short(str(error), 200)}"
+        return [Finding(what, "bad", said, "make setup; if it stays, it is our fault: report it")]

@@ -1,0 +1,102 @@
+"""What DVC keeps: its cache, its remote, the state of the pipeline."""
+
+__all__ = ["cache", "pipeline", "remote"]
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from whitepatch.doctor.finding import Finding, ask
+from whitepatch.errors import short
+from whitepatch.params import Params
+
+DVC = (sys.executable, "-m", "dvc")
+DVC_FOLDER = Path(".dvc")
+
+LOOK_AT_REMOTE = """
+from dvc.repo import Repo
+storage = Repo().cloud.get_remote_odb()
+print(storage.fs.exists(storage.path))
+"""
+
+
+def cache(_: Params | None) -> list[Finding]:
+    """Say whether DVC's cache can be read and written."""
+    if not DVC_FOLDER.is_dir():
+        cure = "run this in the project's folder, a clone with .dvc in it"
+        return [Finding("dvc cache", "bad", f"{DVC_FOLDER} is not here", cure)]
+    folder = (DVC_FOLDER / (_config("cache", "dir") or "cache")).absolute()
+    if not folder.exists():
+        parent = next(path for path in folder.parents if path.exists())
+        good, said = os.access(parent, os.W_OK | os.X_OK), f"{folder} is made when it is needed"
+    else:
+        good, said = os.access(folder, os.R_OK | os.W_OK | os.X_OK), f"{folder} can be written"
+    if good:
+        return [Finding("dvc cache", "ok", said)]
+    cure = f"chmod -R u+rwX {folder}, or another place: dvc cache dir --local FOLDER"
+    return [Finding("dvc cache", "bad", f"{folder} cannot be written", cure)]
+
+
+def remote(_: Params | None) -> list[Finding]:
+    """Say whether the default remote answers."""
+    name = _config("core", "remote")
+    if not name:
+        return [Finding("dvc remote", "ok", "none; to share results: docs/teammates.md")]
+    status, said, error = ask(sys.executable, "-c", LOOK_AT_REMOTE)
+    if status == 0 and said.strip() == "True":
+        return [Finding("dvc remote", "ok", f"{name} answers")]
+    if status == 0:
+        return [Finding("dvc remote", "look", f"{name} has nothing yet", "make push")]
+    cure = "only make push and make pull need it: docs/teammates.md"
+    return [Finding("dvc remote", "look", f"{name}: {_reason(status, error)}", cure)]
+
+
+def pipeline(everything: Params | None) -> list[Finding]:
+    """Say of each experiment whether it is up to date, as DVC knows it."""
+    if everything is None:
+        return []
+    lock = Path("dvc.lock")
+    ran = lock.read_text(encoding="utf-8", errors="replace") if lock.exists() else ""
+    status, said, error = ask(*DVC, "status", "--json")
+    if status is None or (status and "lock" in error and "dvc.lock" not in error):
+        reason = "DVC is at work, or takes long" if status else "DVC takes long"
+        return [Finding("pipeline", "look", reason, "dvc status")]
+    if status or not said.lstrip().startswith("{"):
+        cure = "dvc status says it in full"
+        if "dvc.lock" in error:
+            cure = "git checkout dvc.lock"
+        elif "rwlock" in error:
+            cure = "rm .dvc/tmp/rwlock"
+        return [Finding("pipeline", "bad", _reason(status, error), cure)]
+    changed = json.loads(said)
+    found = []
+    for name, experiment in everything.experiments.items():
+        what = f"pipeline {name}"
+        stages = re.compile(
+            rf"(split|train|evaluate|report)@{name}(-.*)?|fetch@{experiment.source}"
+        )
+        stale = [stage for stage in changed if stages.fullmatch(stage)]
+        if f"\n  report@{name}:\n" not in ran:
+            found.append(Finding(what, "ok", f"has not run; to run it: make {name}"))
+        elif stale:
+            some = ", ".join(stale[:3]) + (" ..." if len(stale) > 3 else "")
+            words = f"{len(stale)} stages differ from dvc.lock: {some}"
+            cure = f"make pull if a teammate has them, or dvc repro report@{name}"
+            found.append(Finding(what, "look", words, cure))
+        else:
+            found.append(Finding(what, "ok", "up to date"))
+    return found
+
+
+def _config(section: str, key: str) -> str | None:
+    """Return a setting of DVC, from whichever of its files it comes."""
+    from dvc.config import Config
+
+    return Config(str(DVC_FOLDER)).get(section, {}).get(key)
+
+
+def _reason(status: int | None, error: str) -> str:
+    lines = [line for line in error.splitlines() if line.strip()]
+    return short(lines[-1], 200) if lines and status is not None else "DVC gives no answer in time"
