@@ -15,7 +15,7 @@ from helpers.published import PICTURES, chosen, network, run
 
 from whitepatch.errors import UserError
 from whitepatch.naming import ALIAS
-from whitepatch.tracking import store
+from whitepatch.tracking import publishing, store
 from whitepatch.tracking.publishing import publish
 from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING
 
@@ -223,6 +223,27 @@ def test_of_two_that_published_the_same_at_once_one_stays():
         found()[1]["b"].info.run_id,
     }
     assert client.get_run(twin).info.lifecycle_stage == "deleted"
+
+
+def test_who_comes_second_at_removing_looks_again_after_a_pause(monkeypatch):
+    publish("ours", {}, [run("a"), run("b")])
+    remove, asked, paused = publishing._remove, [], []
+
+    def refused(*given):
+        asked.append(given)
+        if len(paused) < len(publishing.PAUSES):
+            raise RuntimeError("somebody else is at it")
+        remove(*given)
+
+    monkeypatch.setattr(publishing, "_remove", refused)
+    monkeypatch.setattr(publishing.time, "sleep", paused.append)
+    assert publish("ours", {}, [run("a")]) == NOTHING | {"unchanged": 1, "removed": 1}
+    assert paused == list(publishing.PAUSES)
+    assert sorted(found()[1]) == ["a"]
+    # and what stays refused is told
+    monkeypatch.setattr(publishing, "_remove", lambda *_: 1 / 0)
+    with pytest.raises(UserError, match="MLflow"):
+        publish("ours", {}, [run("c")])
 
 
 def test_a_run_that_somebody_publishes_just_now_is_left_alone_for_an_hour():

@@ -27,8 +27,8 @@ from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE, TRAINING, spe
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ATTEMPTS = 3
-"""At removing what others may be removing, too."""
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before another attempt at what others may be doing, too."""
 
 Series = Mapping[str, Sequence[tuple[int, float]]]
 """(step, value) by metric."""
@@ -107,28 +107,38 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
             _write(client, experiment_id, run, live[0] if live else None)
             count["adopted" if live else "written"] += 1
         with speaking_plainly():
-            count["removed"] = _clean(client, experiment_id, runs)
-            present = _by_key(client, experiment_id)
-            for run in runs:
-                if run.model and run.model.registered:
-                    kept = next(found for found in present[run.key] if _is(found, run))
-                    models.choose(client, run.model.registered, kept.info.run_id)
+            count["removed"] = _settle(client, experiment_id, runs)
     return count
 
 
-def _clean(client: "MlflowClient", experiment_id: str, runs: Sequence[Run]) -> int:
-    """Remove what should not be there; return how many runs that were."""
+def _settle(client: "MlflowClient", experiment_id: str, runs: Sequence[Run]) -> int:
+    """Remove what should not be there, and let the alias name what is; return how many went.
+
+    Somebody else may be at the same, and whoever comes second is refused: a pause, then another
+    look, which finds less to do.
+    """
     removed: set[str] = set()
-    for attempt in range(ATTEMPTS):
-        for found in _stale(_by_key(client, experiment_id), runs):
-            try:
+    for pause in (*PAUSES, None):
+        try:
+            for found in _stale(_by_key(client, experiment_id), runs):
                 _remove(client, experiment_id, found)
-            except Exception:
-                # somebody else may have removed it meanwhile; then it is not found again
-                if attempt == ATTEMPTS - 1:
-                    raise
-            removed.add(found.info.run_id)
+                removed.add(found.info.run_id)
+            _choose(client, _by_key(client, experiment_id), runs)
+            break
+        except Exception:
+            if pause is None:
+                raise
+            time.sleep(pause)
     return len(removed)
+
+
+def _choose(
+    client: "MlflowClient", present: Mapping[str, Sequence[Any]], runs: Iterable[Run]
+) -> None:
+    for run in runs:
+        if run.model and run.model.registered:
+            kept = next(found for found in present[run.key] if _is(found, run))
+            models.choose(client, run.model.registered, kept.info.run_id)
 
 
 def _by_key(client: "MlflowClient", experiment_id: str) -> dict[str, list[Any]]:
