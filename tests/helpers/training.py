@@ -76,7 +76,7 @@ if __name__ == "__main__":
     # the root, and by which signal to die after the second epoch
     # a shell that starts us in the background has it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    following.GRACE = 60.0
+    following.GRACE, following.NICE = 60.0, 0
     root, name = sys.argv[1:]
     everything = small(params.load(Path(root) / "params.yaml"), live=True)
 

@@ -101,6 +101,7 @@ def test_a_server_that_dies_in_a_training_is_told_everything_when_it_is_back(
     everything, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.setattr(following, "GRACE", 90.0)
+    monkeypatch.setattr(following, "NICE", 0)
     _, alone = trained(small(everything, live=False))
     port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")

@@ -31,6 +31,9 @@ from whitepatch.training import Row, Splits, Training
 GRACE = 5.0
 """Seconds that the end of a training waits for MLflow, after all else is done."""
 
+NICE = 10
+"""Priority of the process that speaks with MLflow, below the training's."""
+
 
 @dataclass
 class Follower:
@@ -118,8 +121,8 @@ def follow(
     seeds = naming.told(
         name, variant, title(variant), everything, identity, num_parameters, environment
     )
-    reporter = subprocess.Popen(
-        [sys.executable, "-m", "whitepatch.tracking.reporter"],
+    reporter = subprocess.Popen(  # noqa: S603 -- a module of ours
+        [sys.executable, "-m", "whitepatch.tracking.reporter", str(NICE)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PAUSE = 15.0
 """Seconds before MLflow is spoken to again, after it has failed."""
 
+KNOCK, LAST_KNOCK = 3.0, 1.0
+"""Seconds for a server to show that it is there; at the end of a training, one that has failed."""
+
 PATIENCE = 60
 """Seconds that this process outlives its training."""
 
@@ -90,11 +93,14 @@ class Reporter:
         if time.monotonic() < self._silent_until and not last:
             return
         try:
+            if self._client is None or self._silent_until:
+                store.knock(LAST_KNOCK if last and self._warned else KNOCK)
             while self.seeds:
                 self._tell(self.seeds[0])
                 if self.seeds[0].end is None:
                     break
                 self.seeds.pop(0)
+            self._silent_until = 0.0
         except Exception as error:
             self.warn(store.reason(error))
             self._silent_until = time.monotonic() + PAUSE
@@ -225,11 +231,11 @@ class Reporter:
                 return drawn.copy()
 
 
-def main() -> None:
+def main(nice: int) -> None:
     """Read lines until they end."""
     # what MLflow and its libraries say is no concern of who trains: one warning of ours is enough
     logging.disable(logging.CRITICAL)
-    os.nice(5)
+    os.nice(nice)
     reporter: Reporter | None = None
 
     def leave(_: int, __: FrameType | None) -> None:
@@ -255,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -12,6 +12,7 @@ __all__ = [
     "experiment",
     "filled",
     "is_written",
+    "knock",
     "me",
     "own_artifacts",
     "quiet",
@@ -89,6 +90,20 @@ def client() -> "MlflowClient":
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri())
+
+
+def knock(seconds: float) -> None:
+    """Ask a server whether it is there, before MLflow is imported and waits for it much longer.
+
+    Any answer will do; other stores are not asked.
+
+    Raises:
+        requests.RequestException: It does not answer within this time.
+    """
+    import requests
+
+    if (uri := tracking_uri()).startswith(("http://", "https://")):
+        requests.get(f"{uri.rstrip('/')}/health", timeout=seconds, stream=True).close()
 
 
 def experiment(
