@@ -71,8 +71,8 @@ rebuild: setup ## train demo again from nothing, cache and checkpoints set aside
 	@rm -rf checkpoints
 	@$(RUN) dvc repro --force report@demo
 
-lock: setup ## compile the short list of pyproject.toml into requirements.txt
-	@$(RUN) uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+lock: setup ## compile the short list of pyproject.toml into requirements.txt, the newest that fits
+	@$(RUN) uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --no-header --group dev pyproject.toml --output-file requirements.txt
 
 clean: ## remove the environment and all scratch; results and DVC's cache stay

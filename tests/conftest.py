@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.project import miniature, run
 from ruamel.yaml import YAML
 
 from whitepatch import params
@@ -27,6 +28,15 @@ def root() -> Path:
 def everything() -> Params:
     """Return the committed parameters."""
     return params.load(ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the project in miniature with its report; copy it, and leave it as it is."""
+    folder = miniature(root, tmp_path_factory.mktemp("made").resolve() / "miniature")
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    return folder
 
 
 @pytest.fixture

@@ -13,10 +13,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from helpers.project import load, miniature, results, run
+from helpers.project import load, results, run
 from ruamel.yaml import YAML
 from torture import Torture
 
+from whitepatch import recorded
+from whitepatch.errors import UserError
 from whitepatch.localization import SCORES
 
 # These cannot move a number; values are tracked as parameters, key by key.
@@ -28,6 +30,7 @@ PLUMBING = {
     "files.py",
     "__init__.py",
     "progress.py",
+    "recorded.py",
 }
 PACKAGE = Path("src/whitepatch")
 VIEW = ("whitepatch.tracking", "whitepatch.naming")
@@ -117,9 +120,10 @@ def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
 
 
 @pytest.fixture(scope="module")
-def ran(root, tmp_path_factory):
+def ran(made, tmp_path_factory):
     """Return the project in miniature, everything made."""
-    folder = miniature(root, tmp_path_factory.mktemp("miniature"))
+    folder = tmp_path_factory.mktemp("ran").resolve() / "miniature"
+    shutil.copytree(made, folder)
     status, said = run(folder, "dvc", "repro", "publish@demo")
     assert status == 0, said
     return folder
@@ -146,24 +150,114 @@ def test_a_second_run_does_nothing_but_ask_mlflow(ran):
     assert "0 written, 0 adopted, 7 unchanged, 0 removed" in said
 
 
-@pytest.mark.pipeline
-def test_a_flipped_bit_that_dvc_does_not_see_is_found_and_cured(ran, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(ran, folder)
-    assert run(folder, "dvc", "status", "report@demo")[0] == 0
-    path = folder / "models/demo/cnn/seed-01.safetensors"
+def flip(path):
+    """Change the last bit of a file, or of a file in a folder, behind DVC's back."""
+    if path.is_dir():
+        path = max(file for file in path.rglob("*") if file.is_file() and file.stat().st_size)
     times, content = path.stat(), bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert "up to date" in run(folder, "dvc", "status", "report@demo")[1]
-    status, said = run(folder, "whitepatch", "verify", "--hashes")
-    assert status == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("BAD")]
-    assert line.split()[1] == "models/demo/cnn"
-    cure = line.partition("; ")[2].partition(", or")[0]
-    assert run(folder, "sh", "-c", cure)[0] == 0
-    assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
+
+
+@pytest.mark.pipeline
+def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    run(folder, "git", "add", "-A")
+    before = results(folder)
+    assert run(folder, "dvc", "status", "report@demo")[0] == 0
+    for path, stage in {
+        "models/demo/cnn": "evaluate@demo-cnn",  # DVC has it
+        "data/split/demo.csv": "train@demo-cnn",  # Git has it
+    }.items():
+        flip(folder / path)
+        assert "up to date" in run(folder, "dvc", "status", "report@demo")[1]
+        status, said = run(folder, "dvc", "repro", "-f", "-s", stage)
+        assert status != 0
+        (line,) = [line for line in said.splitlines() if "is not what dvc.lock has" in line]
+        assert line.startswith(f"{stage}: {path} is not")
+        status, said = run(folder, "whitepatch", "verify", "--hashes")
+        assert status == 1
+        (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
+        assert bad.split()[1] == path
+        for command in ("publish", "predict"):
+            given = ["demo"] if command == "publish" else ["--variant", "cnn", "x.png"]
+            status, said = run(folder, "whitepatch", command, *given)
+            assert (status, said.count("\n")) == (2, 1)
+            assert said.startswith(f"{path} is not what dvc.lock has"), said
+        cure = line.partition("; ")[2].partition(", or")[0]
+        assert run(folder, "sh", "-c", cure)[0] == 0
+        # of a stage that was refused DVC has removed the outputs, as of every one that fails
+        assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+        assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
+        assert results(folder) == before
+
+
+@pytest.mark.pipeline
+def test_whatever_dvc_calls_a_dependency_is_read_before_it_is_used(ran, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    monkeypatch.chdir(folder)
+    made = {output.path: output for output in recorded.outputs()}
+    seen = set()
+    for stage, entry in load(folder / "dvc.lock")["stages"].items():
+        recorded.refuse_other(stage)
+        for dependency in map(Path, (dep["path"] for dep in entry["deps"])):
+            for path in made:
+                if path == dependency or dependency in path.parents:
+                    times = {file: file.stat() for file in (path, *path.rglob("*"))}
+                    flip(path)
+                    with pytest.raises(UserError, match=f"^{path} is not what dvc.lock has; "):
+                        recorded.refuse_other(stage)
+                    flip(path)
+                    assert all(
+                        path.stat().st_mtime_ns == x.st_mtime_ns for path, x in times.items()
+                    )
+                    seen.add((stage, str(path)))
+    assert len(seen) > 25
+    assert ("split@demo", "data/raw/photos") in seen
+    assert ("report@demo", "reports/demo/maps/cnn.npz") in seen
+
+
+@pytest.mark.pipeline
+def test_files_cut_to_nothing_are_made_again(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    before = results(folder)
+    for name in (
+        "data/raw/photos/train_X.bin",
+        "data/split/demo.csv",
+        "models/demo/cnn/seed-01.safetensors",
+        "reports/demo/history/cbam_spatial.csv",
+        "reports/demo/metrics/cnn.json",
+        "reports/demo/maps/mha_linear_tokens.npz",
+        "reports/demo/report.html",
+    ):
+        (folder / name).write_bytes(b"")
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    assert results(folder) == before
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("content", [b"", None, b"schema: '2.0'\nstages:\n  split@demo:\n    cm"])
+def test_a_damaged_dvc_lock_is_named_or_made_again(ran, tmp_path, content):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    before, lock = results(folder), folder / "dvc.lock"
+    run(folder, "git", "add", "-A")
+    if content is None:
+        lock.unlink()
+    else:
+        lock.write_bytes(content)
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    if status != 0:
+        assert "dvc.lock" in said
+        assert run(folder, "git", "checkout", "dvc.lock")[0] == 0
+        status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    assert results(folder) == before
 
 
 @pytest.mark.pipeline

@@ -8,15 +8,16 @@ from contextlib import closing
 
 import pytest
 from helpers import remotes
-from helpers.project import miniature, results, run
+from helpers.project import results, run
 
 pytestmark = pytest.mark.rehearsal
 
 
 @pytest.fixture(scope="module")
-def hers(root, tmp_path_factory):
+def hers(root, made, tmp_path_factory):
     """Return a clone in which everything has run and is committed, with the project's Makefile."""
-    folder = miniature(root, tmp_path_factory.mktemp("hers") / "clone")
+    folder = tmp_path_factory.mktemp("hers").resolve() / "clone"
+    shutil.copytree(made, folder)
     for name in ("Makefile", "pyproject.toml", "requirements.txt"):
         shutil.copy(root / name, folder)
     assert run(folder, "dvc", "repro", "publish@demo")[0] == 0

@@ -3,6 +3,7 @@
 import pytest
 from helpers.project import run
 
+from whitepatch import recorded as recording
 from whitepatch import verify
 from whitepatch.errors import UserError
 
@@ -60,6 +61,7 @@ def test_a_broken_lock_is_refused_with_the_cure(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"dvc\.lock is not here"):
         list(verify.hashes())
+    monkeypatch.setattr(recording.time, "sleep", lambda _: None)
     (tmp_path / "dvc.lock").write_text(content)
     with pytest.raises(UserError, match=r"git checkout dvc\.lock$"):
         list(verify.hashes())

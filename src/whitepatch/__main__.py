@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from whitepatch import params, paths
+from whitepatch import params, paths, recorded
 from whitepatch.errors import UserError
 from whitepatch.stages import run_app
 
@@ -34,6 +34,7 @@ def publish(
     from whitepatch.stages.publish import main as publish_one
 
     for name in experiments or _reported():
+        recorded.refuse_other(f"publish@{name}")
         publish_one(name)
 
 
@@ -63,6 +64,7 @@ def predict(
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
+    recorded.refuse_other(f"evaluate@{experiment}-{variant}")
     images = prediction.images_of([prediction.read_picture(path) for path in pictures], chosen)
     network = prediction.trained(experiment, variant, seed, chosen)
     found = prediction.predict(network, images)

@@ -8,11 +8,9 @@ reads every byte. Another kind of processor changes the last digits, and trainin
 __all__ = ["Finding", "hashes", "numbers"]
 
 import io
-import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,7 @@ import pandas as pd
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-
-LOCK = Path("dvc.lock")
+from whitepatch.recorded import LOCK, is_as_recorded, outputs
 
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
@@ -50,32 +47,18 @@ def hashes() -> Iterator[Finding]:
     Raises:
         UserError: There is no dvc.lock, or it cannot be read.
     """
-    for stage, entry in _locked().items():
-        for out in entry.get("outs", []):
-            path = Path(out["path"])
-            if path.is_relative_to(paths.MLFLOW):
-                continue
-            if not path.exists():
-                yield Finding(str(path), True, "not here")
-            elif _sum(path) == out["md5"]:
-                yield Finding(str(path), True, "as recorded")
-            else:
-                cure = f"rm -r {path} && dvc checkout {path}, or: dvc repro -f -s {stage}"
-                yield Finding(str(path), False, f"is not what dvc.lock has; {cure}")
-
-
-def _sum(path: Path) -> str:
-    """Return the MD5 sum by which DVC knows a file or a folder."""
-    if path.is_dir():
-        listed = [
-            {"md5": _sum(file), "relpath": file.relative_to(path).as_posix()}
-            for file in path.rglob("*")
-            if file.is_file() and file.name != ".gitignore"
-        ]
-        listed.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
-        return md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
-    with path.open("rb") as file:
-        return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()
+    if not LOCK.exists():
+        raise UserError(f"{LOCK} is not here; run this from the project's root")
+    for output in outputs():
+        path = output.path
+        if path.is_relative_to(paths.MLFLOW):
+            continue
+        if not path.exists():
+            yield Finding(str(path), True, "not here")
+        elif is_as_recorded(output):
+            yield Finding(str(path), True, "as recorded")
+        else:
+            yield Finding(str(path), False, f"is not what dvc.lock has; {output.cure()}")
 
 
 def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
@@ -128,16 +111,3 @@ def _committed(path: Path, revision: str) -> bytes:
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip().splitlines()[0]
         raise UserError(f"Git has no {path} in {revision} ({reason})") from None
-
-
-def _locked() -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        stages = YAML(typ="safe", pure=True).load(LOCK.read_text(encoding="utf-8"))["stages"]
-    except FileNotFoundError:
-        raise UserError(f"{LOCK} is not here; run this from the project's root") from None
-    except (YAMLError, UnicodeDecodeError, TypeError, KeyError):
-        raise UserError(f"{LOCK} cannot be read; take it from Git: git checkout {LOCK}") from None
-    return dict(stages)

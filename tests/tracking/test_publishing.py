@@ -1,6 +1,7 @@
 """Runs in MLflow's own SQLite store."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 from helpers.published import PICTURES, chosen, network, run
 
+from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.naming import ALIAS
 from whitepatch.tracking import publishing, store
@@ -76,7 +78,7 @@ def test_nothing_to_do_needs_no_mlflow_and_any_doubt_asks_it(tmp_path, monkeypat
     for runs in ([run("a")], [run("a"), run("b", digest="2")], [run("a"), run("b"), run("c")]):
         with pytest.raises(UserError, match="MLflow was asked"):
             publish("ours", {}, runs)
-    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database")
+    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"")
     with pytest.raises(UserError, match="MLflow was asked"):
         publish("ours", {}, [run("a"), run("b")])
 
@@ -263,6 +265,27 @@ def test_a_run_that_somebody_publishes_just_now_is_left_alone_for_an_hour():
     for seconds, stage in ages.items():
         assert client.get_run(half[seconds]).info.lifecycle_stage == stage
     assert LIVE not in client.get_run(runs["a"].info.run_id).data.tags
+
+
+@pytest.mark.parametrize("damage", ["head", "pages", "empty"])
+def test_a_damaged_store_is_refused_with_the_cure_and_an_empty_one_is_made_again(root, damage):
+    publish("ours", {}, [run("a", model=chosen())])
+    file = paths.MLFLOW / "mlflow.db"
+    content = bytearray(file.read_bytes())
+    for start in {"head": [0], "pages": range(4096, len(content), 4096), "empty": []}[damage]:
+        content[start : start + 8] = b"\xff" * 8
+    file.write_bytes(b"" if damage == "empty" else content)
+    if damage != "empty":
+        with pytest.raises(UserError, match=r"mlflow\.db is damaged \(.*: rm -r mlflow, then"):
+            publish("ours", {}, [run("a")])
+        shutil.rmtree(paths.MLFLOW)
+    # this process still has the old file open
+    again = [sys.executable, "-W", "ignore", "-m", "helpers.published"]
+    environment = os.environ | {"PYTHONPATH": str(root / "tests")}
+    done = subprocess.run(again, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(file)) as tables:
+        assert tables.execute("SELECT COUNT(*) FROM runs").fetchone() == (8,)
 
 
 def test_a_store_of_another_version_of_mlflow_is_refused_with_the_cure(root):

@@ -16,10 +16,10 @@ from urllib.request import url2pathname
 
 from whitepatch import paths
 from whitepatch.doctor.finding import Finding
-from whitepatch.errors import short
+from whitepatch.errors import UserError, short
 from whitepatch.params import Params
 from whitepatch.sources.stl10.download import shown
-from whitepatch.tracking.store import shown_uri, tracking_uri
+from whitepatch.tracking.store import refuse_damage, shown_uri, tracking_uri
 
 SECONDS = 5.0
 """For a server to answer."""
@@ -60,6 +60,7 @@ def mlflow(_: Params | None) -> list[Finding]:
     if not store.exists():
         return [Finding("MLflow", "ok", f"{store} is not here; make ui makes it")]
     try:
+        refuse_damage()
         with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as tables:
             made = tables.execute("SELECT version_num FROM alembic_version").fetchone()[0]
             places = [
@@ -68,7 +69,7 @@ def mlflow(_: Params | None) -> list[Finding]:
                     "SELECT artifact_location FROM experiments WHERE name LIKE 'whitepatch-%'"
                 )
             ]
-    except (sqlite3.Error, TypeError) as error:
+    except (UserError, sqlite3.Error, TypeError) as error:
         return [Finding("MLflow", "bad", f"{store} cannot be read: {short(str(error), 100)}", anew)]
     if made != (newest := _newest()):
         have = f"tables {made}, MLflow {version('mlflow')} has {newest}"

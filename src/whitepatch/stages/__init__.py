@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from whitepatch import recorded
 from whitepatch.errors import UserError
 
 CURES = {
@@ -39,11 +40,14 @@ def run(stage: Callable[..., Any]) -> None:
 def run_app(app: typer.Typer) -> None:
     """Run a command line; a `UserError` ends it with one line and status 2.
 
-    So does what the machine refuses: no space, no permission, no place to write.
+    So does what the machine refuses: no space, no permission, no place to write. Under DVC, what a
+    stage builds on is compared with dvc.lock before.
     """
     # torch says this in several lines; runtime.py says it in one
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
     try:
+        if stage := os.environ.get("DVC_STAGE"):
+            recorded.refuse_other(stage)
         app()
     except UserError as error:
         _end(str(error))

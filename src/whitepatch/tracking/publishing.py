@@ -89,6 +89,7 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
     paths.MLFLOW.mkdir(exist_ok=True)
     count = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
     with FileLock(paths.MLFLOW / "publish.lock"):
+        store.refuse_damage()
         if _shown_already(experiment, tags, runs):
             return count | {"unchanged": len(runs)}
         with speaking_plainly():

@@ -17,6 +17,7 @@ __all__ = [
     "own_artifacts",
     "quiet",
     "reason",
+    "refuse_damage",
     "remove_artifacts",
     "shown_uri",
     "speaking_plainly",
@@ -26,9 +27,10 @@ __all__ = [
 import logging
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -90,6 +92,29 @@ def client() -> "MlflowClient":
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri())
+
+
+def refuse_damage() -> None:
+    """See to it that the project's own store, if it is here, is whole; takes milliseconds.
+
+    Raises:
+        UserError: SQLite finds it damaged.
+    """
+    file = paths.MLFLOW / "mlflow.db"
+    if os.environ.get("MLFLOW_TRACKING_URI") or not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
+            (found,) = tables.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            return  # locked, or no permission: MLflow says so
+        found = str(error)
+    if found != "ok":
+        raise UserError(
+            f"{file} is damaged ({reason(ValueError(found))}); "
+            f"make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
+        )
 
 
 def knock(seconds: float) -> None:

@@ -1,0 +1,126 @@
+"""What dvc.lock says of our outputs, and whether they are still so, byte by byte.
+
+DVC takes a file for unchanged if its size and time are, so it does not see a flipped bit, and would
+hand it to the next stage. Each stage therefore reads what it builds on before it does anything.
+"""
+
+__all__ = ["LOCK", "Output", "is_as_recorded", "outputs", "refuse_other"]
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import file_digest, md5
+from pathlib import Path
+from typing import Any
+
+from whitepatch.errors import UserError
+
+LOCK = Path("dvc.lock")
+
+ORDER = ("fetch", "split", "train", "evaluate", "report", "publish", "compare")
+"""Stages build on those before them."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output as dvc.lock has it.
+
+    Attributes:
+        stage: That made it, as DVC names it: `train@demo-cnn`.
+        path: Of a file or a folder.
+        md5: By which DVC knows it.
+    """
+
+    stage: str
+    path: Path
+    md5: str
+
+    def cure(self) -> str:
+        """Return what brings it back: from Git or DVC's cache, whoever has it, or by making it."""
+        command = ["git", "ls-files", str(self.path)]
+        asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        kept = f"rm -r {self.path} && dvc checkout {self.path}"
+        if asked.stdout:
+            kept = f"git checkout {self.path}"
+        return f"{kept}, or: dvc repro -f -s {self.stage}"
+
+
+def outputs() -> Iterator[Output]:
+    """Yield every output that dvc.lock has; none if there is no dvc.lock.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    for stage, entry in _locked().items():
+        for out in entry.get("outs", []):
+            yield Output(stage, Path(out["path"]), out["md5"])
+
+
+def is_as_recorded(output: Output) -> bool:
+    """Read an output that is here, every byte of it, and compare."""
+    return _sum(output.path) == output.md5
+
+
+def refuse_other(stage: str) -> None:
+    """See to it that what a stage builds on is what dvc.lock has; what is not here is no fault.
+
+    Pictures are left to the split, which knows each by a digest of its bytes.
+
+    Args:
+        stage: As DVC names it.
+
+    Raises:
+        UserError: Something has changed behind DVC's back.
+    """
+    for output in outputs():
+        if _builds_on(stage, output.stage) and output.path.exists() and not is_as_recorded(output):
+            raise UserError(f"{output.path} is not what {LOCK} has; {output.cure()}")
+
+
+def _builds_on(stage: str, earlier: str) -> bool:
+    verb, _, subject = stage.partition("@")
+    before, _, other = earlier.partition("@")
+    if verb not in ORDER or before not in ORDER or ORDER.index(before) >= ORDER.index(verb):
+        return False
+    if before in ("fetch", "publish"):
+        # a source is not named as an experiment is; what publish writes, nobody reads
+        return before == "fetch" and verb == "split"
+    experiment, _, variant = subject.partition("-")
+    its_experiment, _, its_variant = other.partition("-")
+    if not subject:
+        return before == "report"
+    return experiment == its_experiment and (not variant or its_variant in ("", variant))
+
+
+def _sum(path: Path) -> str:
+    """Return the MD5 sum by which DVC knows a file or a folder."""
+    if path.is_dir():
+        listed = [
+            {"md5": _sum(file), "relpath": file.relative_to(path).as_posix()}
+            for file in path.rglob("*")
+            if file.is_file() and file.name != ".gitignore"
+        ]
+        listed.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
+        return md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    with path.open("rb") as file:
+        return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()
+
+
+def _locked() -> dict[str, Any]:
+    # here, because a machine that only trains (bench/full.py) need not have it
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    for pause in (0.1, 0.5, 2.0, None):
+        try:
+            text = LOCK.read_text(encoding="utf-8")
+            return dict(YAML(typ="safe", pure=True).load(text)["stages"])
+        except FileNotFoundError:
+            return {}
+        except (YAMLError, UnicodeDecodeError, TypeError, KeyError, ValueError):
+            # another DVC may be writing it just now
+            if pause is not None:
+                time.sleep(pause)
+    raise UserError(f"{LOCK} cannot be read; take it from Git: git checkout {LOCK}")

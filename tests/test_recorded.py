@@ -1,0 +1,78 @@
+"""What dvc.lock says, without a pipeline; with one: tests/test_pipeline.py."""
+
+from hashlib import md5
+
+import pytest
+
+from whitepatch import recorded
+from whitepatch.errors import UserError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Stand in a folder with a dvc.lock of two outputs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b"hello")
+    (tmp_path / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  train@demo-cnn:\n    outs:\n"
+        f"    - path: a\n      md5: {md5(b'hello', usedforsecurity=False).hexdigest()}\n"
+        "    - path: gone\n      md5: '0'\n"
+    )
+    return tmp_path
+
+
+def test_what_is_as_recorded_passes_and_what_is_not_here_too(here):
+    recorded.refuse_other("evaluate@demo-cnn")
+    (here / "a").write_bytes(b"hellp")
+    with pytest.raises(
+        UserError, match=r"^a is not what dvc\.lock has; .*dvc repro -f -s train@demo-"
+    ):
+        recorded.refuse_other("evaluate@demo-cnn")
+
+
+@pytest.mark.parametrize(
+    ("stage", "earlier", "builds"),
+    [
+        ("split@demo", "fetch@photos", True),
+        ("train@demo-cnn", "fetch@photos", False),  # the split knows every picture
+        ("train@demo-cnn", "split@demo", True),
+        ("train@demo-cnn", "split@photos", False),
+        ("train@demo-cnn", "train@demo-cbam", False),
+        ("evaluate@demo-cbam", "train@demo-cbam", True),
+        ("evaluate@demo-cbam", "train@demo-cbam_spatial", False),
+        ("evaluate@demo-cbam", "evaluate@demo-cbam", False),
+        ("report@demo", "evaluate@demo-cbam", True),
+        ("publish@demo", "report@demo", True),
+        ("compare", "report@photos", True),
+        ("compare", "train@photos-cnn", False),
+        ("compare", "publish@photos", False),
+        ("mine@demo", "split@demo", False),
+    ],
+)
+def test_a_stage_builds_on_those_before_it_of_its_experiment_and_variant(stage, earlier, builds):
+    assert recorded._builds_on(stage, earlier) is builds
+
+
+def test_without_a_lock_nothing_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list(recorded.outputs()) == []
+
+
+def test_a_lock_that_is_being_written_is_read_again(here, monkeypatch):
+    whole, pauses = (here / "dvc.lock").read_text(), []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        (here / "dvc.lock").write_text(whole)
+
+    monkeypatch.setattr(recorded.time, "sleep", sleep)
+    (here / "dvc.lock").write_text(whole[:30])
+    assert len(list(recorded.outputs())) == 2
+    assert len(pauses) == 1
+
+
+def test_a_lock_that_stays_broken_is_refused_with_the_cure(here, monkeypatch):
+    monkeypatch.setattr(recorded.time, "sleep", lambda _: None)
+    (here / "dvc.lock").write_text("stages: [")
+    with pytest.raises(UserError, match=r"git checkout dvc\.lock$"):
+        list(recorded.outputs())
