@@ -23,12 +23,19 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def run(folder: Path, *command: str) -> tuple[int, str]:
-    """Run a command in a copy; return its status and all that it said."""
+def run(folder: Path, *command: str, **how: Any) -> tuple[int, str]:
+    """Run a command in a copy; return its status and all that it said.
+
+    Args:
+        folder: Of the copy.
+        *command: To run.
+        **how: Further arguments of `subprocess.run`; `env` is added to the environment.
+    """
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder) | how.pop("env", {}),
+        **how,
         capture_output=True,
         text=True,
         check=False,

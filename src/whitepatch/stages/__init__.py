@@ -4,12 +4,14 @@ __all__ = ["run", "run_app"]
 
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import typer
+from safetensors import SafetensorError
 
 from whitepatch import recorded
 from whitepatch.errors import UserError
@@ -55,6 +57,12 @@ def run_app(app: typer.Typer) -> None:
         if error.errno not in CURES:
             raise
         _end(f"{error.filename or 'a file'}: {error.strerror}; {CURES[error.errno]}")
+    except SafetensorError as error:
+        # it is no OSError even where the machine refuses
+        number = re.search(r"I/O error: .* \(os error (\d+)\)", str(error))
+        if number is None or int(number[1]) not in CURES:
+            raise
+        _end(f"a file of weights: {os.strerror(int(number[1]))}; {CURES[int(number[1])]}")
 
 
 def _end(message: str) -> None:

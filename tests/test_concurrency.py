@@ -1,0 +1,121 @@
+"""Several at once on one machine: each works or is refused in words; nothing is lost."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+from helpers.project import environment, load, results, run
+
+pytestmark = pytest.mark.rehearsal
+
+REFUSALS = ("is being trained already, by process", "is busy", "Unable to acquire lock", "locked")
+"""Ours, and DVC's own."""
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """Return a copy of the project in miniature, committed."""
+    target = shutil.copytree(made, tmp_path.resolve() / "copy")
+    who = ["-c", "user.name=she", "-c", "user.email=she@example.org"]
+    run(target, "git", "add", "-A")
+    status, said = run(target, "git", *who, "commit", "-qm", "All")
+    assert status == 0, said
+    return target
+
+
+def started(folder, *command):
+    """Start a command; its output is read at its end."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def forget(folder):
+    """Let DVC make everything anew."""
+    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
+    shutil.rmtree(folder / "models")
+    (folder / "dvc.lock").unlink()
+
+
+def test_two_at_once_in_one_folder_end_in_the_same_bytes(folder, made):
+    forget(folder)
+    both = [started(folder, "dvc", "repro", "report@demo") for _ in range(2)]
+    said = [process.communicate()[0] for process in both]
+    for process, words in zip(both, said, strict=True):
+        assert "Traceback" not in words
+        assert process.returncode == 0 or any(refusal in words for refusal in REFUSALS), words
+    status, words = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, words
+    assert results(folder) == results(made)
+    assert load(folder / "dvc.lock") == load(made / "dvc.lock")
+
+
+def test_two_branches_at_once_with_one_cache_each_get_their_own(folder, made, tmp_path):
+    other = tmp_path.resolve() / "other"
+    status, said = run(folder, "git", "worktree", "add", "-q", "-b", "mine", str(other))
+    assert status == 0, said
+    for place in (folder, other):
+        run(place, "dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
+    text = (other / "params.yaml").read_text()
+    (other / "params.yaml").write_text(text.replace("learning_rate: 0.005", "learning_rate: 0.002"))
+    assert (other / "params.yaml").read_text() != text
+    forget(folder)
+    both = [started(place, "dvc", "repro", "report@demo") for place in (folder, other)]
+    for process in both:
+        said = process.communicate()[0]
+        assert process.returncode == 0, said
+    assert results(folder) == results(made)
+    mine, theirs = results(other), results(made)
+    assert mine.keys() == theirs.keys()
+    path = "reports/demo/history/cnn.csv"
+    assert mine[path] != theirs[path]
+    assert run(other, "whitepatch", "verify", "--hashes")[0] == 0
+    assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
+
+
+def test_publishing_and_pulling_while_a_training_runs_disturb_nothing(folder, made, tmp_path):
+    run(folder, "dvc", "remote", "add", "--local", "--default", "team", str(tmp_path / "shared"))
+    assert run(folder, "dvc", "push")[0] == 0
+    # stopped in the middle, so that all else meets it there
+    training = started(folder, "dvc", "repro", "-f", "-s", "train@demo-cnn")
+    lock = folder / "checkpoints/demo-cnn.pid"
+    while not lock.exists():
+        assert training.poll() is None
+        time.sleep(0.01)
+    trainer = int(lock.read_text())
+    os.kill(trainer, signal.SIGSTOP)
+    try:
+        second = run(folder, sys.executable, "-m", "whitepatch.stages.train", "demo", "cnn")
+        assert second[0] == 2
+        assert f"by process {trainer}; let it finish, or stop it" in second[1]
+        # of the variant that is trained just now the results are gone until it has ended
+        status, said = run(folder, "whitepatch", "publish", "demo", timeout=120)
+        assert status in (0, 2), said
+        assert "Traceback" not in said
+        pull = started(folder, "dvc", "pull", "--allow-missing")
+        try:
+            said = pull.communicate(timeout=20)[0]
+            assert pull.returncode == 0 or any(refusal in said for refusal in REFUSALS), said
+        except subprocess.TimeoutExpired:
+            pull.send_signal(signal.SIGINT)  # it waits
+            pull.communicate()
+    finally:
+        os.kill(trainer, signal.SIGCONT)
+    said = training.communicate()[0]
+    status, words = run(folder, "dvc", "repro", "publish@demo")
+    assert status == 0, said + words
+    assert results(folder) == results(made)
+    with closing(sqlite3.connect(folder / "mlflow/mlflow.db")) as store:
+        query = "SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'active'"
+        assert store.execute(query).fetchone() == (7,)
