@@ -114,7 +114,7 @@ def verify(
 
 
 @commands.command()
-def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 5000) -> None:
+def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
     from whitepatch.tracking.serving import serve
 

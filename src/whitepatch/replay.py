@@ -49,7 +49,7 @@ def runs(name: str, params: Params) -> list[Run]:
     Raises:
         UserError: There is no such experiment, or its stages have not run.
     """
-    experiment = params.experiment(name)
+    params.experiment(name)  # or it is refused
     if (path := missing(name, params)) is not None:
         raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
     # exactly the numbers of the files, to the last bit
@@ -57,10 +57,15 @@ def runs(name: str, params: Params) -> list[Run]:
         variant: pd.read_csv(paths.history(name, variant), float_precision="round_trip")
         for variant in params.variants
     }
-    best = chosen.of_experiment(histories, experiment.train.choose)
+    measured = {
+        variant: json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
+        for variant in params.variants
+    }
+    # as the results say, not as params.yaml says now
+    best = chosen.of_experiment(histories, next(iter(measured.values()))["chosen_by"])
     found = [_summary(name, params)]
     for variant, history in histories.items():
-        metrics = json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
+        metrics = measured[variant]
         found += [
             _seed(
                 name,

@@ -26,6 +26,7 @@ with warnings.catch_warnings():
     store.quiet()
     from mlflow import MlflowClient
     from mlflow.entities import Metric, RunTag
+    from mlflow.exceptions import MlflowException
 
 NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
 
@@ -286,6 +287,118 @@ def test_a_damaged_store_is_refused_with_the_cure_and_an_empty_one_is_made_again
     assert done.returncode == 0, done.stderr
     with closing(sqlite3.connect(file)) as tables:
         assert tables.execute("SELECT COUNT(*) FROM runs").fetchone() == (8,)
+
+
+def test_whoever_is_killed_while_the_store_is_made_leaves_none(root):
+    command = [sys.executable, "-W", "ignore", "-m", "helpers.published"]
+    environment = os.environ | {"PYTHONPATH": str(root / "tests")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as killed:
+        while not any(file.stat().st_size for file in paths.MLFLOW.glob(".mlflow.*.db")):
+            assert killed.poll() is None
+            time.sleep(0.001)
+        killed.kill()
+    assert not (paths.MLFLOW / "mlflow.db").exists()
+    assert publish("ours", {}, [run("a")]) == NOTHING | {"written": 1}
+    assert not list(paths.MLFLOW.glob(".mlflow*"))
+
+
+def test_two_who_name_the_same_images_at_once_are_both_heard(monkeypatch):
+    """MLflow refuses the second; then the images are there already."""
+    log, refused = MlflowClient.log_inputs, []
+
+    def once(self, *given, **more):
+        if not refused:
+            refused.append(given)
+            raise MlflowException("UNIQUE constraint failed: datasets")
+        return log(self, *given, **more)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", once)
+    monkeypatch.setattr(publishing.time, "sleep", lambda _: None)
+    publish("ours", {}, [run("a")])
+    assert len(found()[1]["a"].inputs.dataset_inputs) == 1
+
+
+def test_the_last_word_of_a_killed_publish_is_said_by_the_next():
+    runs = [run("a", model=chosen()), run("b")]
+    publish("ours", {}, runs)
+    client, there = found()
+    run_id = there["a"].info.run_id
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    client.set_tag(run_id, LIVE, store.me(int(ended.stdout)))
+    client.update_run(run_id, status="RUNNING")
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2}
+    mended = client.get_run(run_id)
+    assert (mended.info.status, LIVE in mended.data.tags) == ("FINISHED", False)
+
+
+def test_an_alias_or_a_registered_model_that_somebody_deleted_comes_back():
+    runs = [run("a", model=chosen())]
+    publish("ours", {}, runs)
+    client, _ = found()
+    client.delete_registered_model_alias("ours", ALIAS)
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 1}
+    assert client.get_model_version_by_alias("ours", ALIAS).version == 1
+    client.delete_registered_model("ours")
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 1}
+    assert client.get_model_version_by_alias("ours", ALIAS).run_id == found()[1]["a"].info.run_id
+
+
+def test_what_somebody_else_registered_stays_theirs():
+    publish("ours", {}, [run("a", model=chosen())])
+    client, runs = found()
+    (logged,) = client.search_logged_models([runs["a"].info.experiment_id])
+    client.create_registered_model("prod")
+    client.create_model_version("prod", logged.artifact_location, runs["a"].info.run_id)
+    publish("ours", {}, [run("a", digest="2", model=chosen())])
+    assert client.get_model_version("prod", "1").source == logged.artifact_location
+    assert [int(one.version) for one in client.search_model_versions("name = 'ours'")] == [2]
+    assert len(list(paths.MLFLOW.rglob("model.pt2"))) == 2
+
+
+def test_a_run_whose_removal_was_cut_off_is_not_taken_for_whole(monkeypatch):
+    publish("ours", {}, [run("a")])
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing.models, "remove", lambda *_: 1 / 0)
+        patched.setattr(publishing, "PAUSES", ())
+        with pytest.raises(UserError):
+            publish("ours", {}, [run("a", digest="2")])
+    count = publish("ours", {}, [run("a")])
+    assert count == NOTHING | {"written": 1, "removed": 2}
+    client, runs = found()
+    assert len(client.list_artifacts(runs["a"].info.run_id)) == 1
+
+
+def test_the_own_store_by_its_address_is_the_own_store(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow/mlflow.db")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:9")
+    publish("ours", {}, [run("a", model=chosen())])
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert publish("ours", {}, [run("a", model=chosen())]) == NOTHING | {"unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("uri", "secret"),
+    [
+        ("postgresql://db/x?user=me&password=hunter2", "hunter2"),
+        ("http://127.0.0.1:9/?token=hunter2", "hunter2"),
+        ("http://me:hunter2@[bad", "hunter2"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown_and_no_address_ends_in_a_traceback(
+    monkeypatch, uri, secret
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError) as refused:
+        publish("ours", {}, [run("a")])
+    assert secret not in str(refused.value)
+    assert str(refused.value).endswith(
+        "; see to that server, or unset MLFLOW_TRACKING_URI, then: whitepatch publish"
+    )
 
 
 def test_a_store_of_another_version_of_mlflow_is_refused_with_the_cure(root):

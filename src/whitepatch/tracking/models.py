@@ -66,20 +66,44 @@ def log(client: "MlflowClient", experiment_id: str, run_id: str, model: Model) -
 
 
 def remove(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
-    """Remove the models of a run, with their artifacts and their versions in the registry."""
+    """Remove the models of a run, with their artifacts and their versions under our own name.
+
+    Where somebody has registered one under another name, too, it stays, for it is theirs now.
+    """
+    ours = client.get_experiment(experiment_id).name
+    theirs = set()
     for registered in client.search_model_versions(f"run_id = '{run_id}'"):
-        client.delete_model_version(registered.name, registered.version)
+        if registered.name == ours:
+            client.delete_model_version(registered.name, registered.version)
+        else:
+            theirs.add(str(registered.source).rstrip("/"))
     for logged in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        remove_artifacts(logged.artifact_location)
-        client.delete_logged_model(str(logged.model_id))
+        names = {f"models:/{logged.model_id}", str(logged.artifact_location).rstrip("/")}
+        if not names & theirs:
+            remove_artifacts(logged.artifact_location)
+            client.delete_logged_model(str(logged.model_id))
 
 
-def choose(client: "MlflowClient", registered: str, run_id: str) -> None:
-    """Let the alias name the version of a run; it may name one that is gone, or none."""
-    for found in client.search_model_versions(f"run_id = '{run_id}'"):
-        aliases = client.get_registered_model(registered).aliases
-        if found.name == registered and str(aliases.get(ALIAS)) != str(found.version):
-            client.set_registered_model_alias(registered, ALIAS, found.version)
+def choose(client: "MlflowClient", model: Model, experiment_id: str, run_id: str) -> None:
+    """Let the alias name the version of a run; it may name one that is gone, or none.
+
+    A version that somebody has deleted is registered again.
+    """
+    versions = _versions(client, model, run_id)
+    if not versions:
+        only = f"source_run_id = '{run_id}'"
+        for logged in client.search_logged_models([experiment_id], only)[:1]:
+            _register(client, run_id, logged, model)
+        versions = _versions(client, model, run_id)
+    for version_number in versions[:1]:
+        aliases = client.get_registered_model(model.registered).aliases
+        if str(aliases.get(ALIAS)) != version_number:
+            client.set_registered_model_alias(model.registered, ALIAS, version_number)
+
+
+def _versions(client: "MlflowClient", model: Model, run_id: str) -> list[str]:
+    found = client.search_model_versions(f"run_id = '{run_id}'")
+    return [str(one.version) for one in found if one.name == model.registered]
 
 
 def _save(model: Model, path: Path, run_id: str, model_id: str) -> None:

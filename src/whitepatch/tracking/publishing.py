@@ -20,12 +20,16 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from whitepatch import paths
+from whitepatch.naming import ALIAS
 from whitepatch.tracking import models, store
 from whitepatch.tracking.models import Model
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE, TRAINING, speaking_plainly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+KNOCK = 20.0
+"""Seconds for a server to show that it is there."""
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before another attempt at what others may be doing, too."""
@@ -93,6 +97,7 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
         if _shown_already(experiment, tags, runs):
             return count | {"unchanged": len(runs)}
         with speaking_plainly():
+            store.knock(KNOCK)
             client = store.client()
             experiment_id = store.experiment(client, experiment, tags)
             present = _by_key(client, experiment_id)
@@ -115,31 +120,42 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
 def _settle(client: "MlflowClient", experiment_id: str, runs: Sequence[Run]) -> int:
     """Remove what should not be there, and let the alias name what is; return how many went.
 
-    Somebody else may be at the same, and whoever comes second is refused: a pause, then another
-    look, which finds less to do.
+    Somebody else may be at the same, and whoever comes second is refused; another look finds less
+    to do.
     """
     removed: set[str] = set()
-    for pause in (*PAUSES, None):
-        try:
-            for found in _stale(_by_key(client, experiment_id), runs):
-                _remove(client, experiment_id, found)
-                removed.add(found.info.run_id)
-            _choose(client, _by_key(client, experiment_id), runs)
-            break
-        except Exception:
-            if pause is None:
-                raise
-            time.sleep(pause)
+
+    def settle() -> None:
+        for found in _stale(_by_key(client, experiment_id), runs):
+            _remove(client, experiment_id, found)
+            removed.add(found.info.run_id)
+        _choose(client, _by_key(client, experiment_id), runs)
+
+    _patiently(settle)
     return len(removed)
+
+
+def _patiently(call: Callable[[], None]) -> None:
+    """Call; if that fails, for others may do the same at this moment, call again after a pause."""
+    for pause in PAUSES:
+        try:
+            return call()
+        except Exception:
+            time.sleep(pause)
+    return call()
 
 
 def _choose(
     client: "MlflowClient", present: Mapping[str, Sequence[Any]], runs: Iterable[Run]
 ) -> None:
     for run in runs:
+        kept = [found for found in present.get(run.key, []) if _is(found, run)]
+        if not kept:
+            raise RuntimeError(f"somebody else has just published other results as {run.key}")
+        if LIVE in kept[0].data.tags and not store.is_written(kept[0]):
+            _finish(client, kept[0])  # whoever wrote it was killed before its last word
         if run.model and run.model.registered:
-            kept = next(found for found in present[run.key] if _is(found, run))
-            models.choose(client, run.model.registered, kept.info.run_id)
+            models.choose(client, run.model, kept[0].info.experiment_id, kept[0].info.run_id)
 
 
 def _by_key(client: "MlflowClient", experiment_id: str) -> dict[str, list[Any]]:
@@ -182,23 +198,32 @@ def _shown_already(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]
         FROM experiment_tags AS tags JOIN experiments USING (experiment_id)
         WHERE experiments.name = ?
     """
+    named = """
+        SELECT name, run_id
+        FROM registered_model_aliases AS aliases JOIN model_versions USING (name, version)
+        WHERE alias = ? AND current_stage != 'Deleted_Internal'
+    """
     found: dict[str, dict[str, str]] = {}
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
             for run_id, key, value in database.execute(query, (experiment, where)):
                 found.setdefault(run_id, {})[key] = value
             rows = database.execute(own, (experiment,)).fetchall()
+            aliases = database.execute(named, (ALIAS,)).fetchall()
     except sqlite3.Error:
         return False
     shown = [
-        (run[KEY], run.get(DIGEST) if run.get(COMPLETE) == "true" else None)
+        (run[KEY], run.get(DIGEST) if run.get(COMPLETE) == "true" and LIVE not in run else None)
         for run in found.values()
         if KEY in run
     ]
+    wanted = {(run.model.registered, run.key) for run in runs if run.model and run.model.registered}
+    chosen = {(name, found.get(run_id, {}).get(KEY)) for name, run_id in aliases}
     present = {key: value for _, key, value in rows}
     return (
         bool(rows)
         and present.items() >= store.filled(tags, rows[0][0]).items()
+        and wanted <= chosen
         and len(shown) == len(runs)
         and set(shown) == {(run.key, run.digest) for run in runs}
     )
@@ -252,14 +277,21 @@ def _log(client: "MlflowClient", experiment_id: str, run: Run, run_id: str, arti
     if run.dataset and not (there.inputs and there.inputs.dataset_inputs):
         name, digest = run.dataset
         data = Dataset(name, digest[:36], "local", f'{{"uri": "{name}"}}')
-        client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "train")])])
+        tagged = DatasetInput(data, [InputTag("mlflow.data.context", "train")])
+        _patiently(lambda: client.log_inputs(run_id, [tagged]))
     client.log_artifacts(run_id, artifacts)
     client.log_batch(run_id, tags=[RunTag(COMPLETE, "true")])
-    client.set_terminated(run_id, "FINISHED", there.info.end_time)
-    client.delete_tag(run_id, LIVE)
+    _finish(client, there)
+
+
+def _finish(client: "MlflowClient", found: Any) -> None:
+    client.set_terminated(found.info.run_id, "FINISHED", found.info.end_time)
+    client.delete_tag(found.info.run_id, LIVE)
 
 
 def _remove(client: "MlflowClient", experiment_id: str, found: Any) -> None:
+    # if this is cut off, or the run restored by hand, it is not taken for whole
+    client.set_tag(found.info.run_id, COMPLETE, "no")
     models.remove(client, experiment_id, found.info.run_id)
     store.remove_artifacts(found.info.artifact_uri)
     client.delete_run(found.info.run_id)

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,19 +103,27 @@ class Reporter:
                 self.seeds.pop(0)
             self._silent_until = 0.0
         except Exception as error:
-            self.warn(store.reason(error))
+            self._forget_what_is_gone()
+            self.warn(store.reason(error), store.cure(error))
             self._silent_until = time.monotonic() + PAUSE
 
-    def warn(self, reason: str) -> None:
+    def _forget_what_is_gone(self) -> None:
+        """Of a run that somebody has deleted begin another, the next time."""
+        seed = self.seeds[0]
+        with suppress(Exception):
+            run = self._client and seed.run_id and self._client.get_run(seed.run_id)
+            if run and run.info.lifecycle_stage == "deleted":
+                seed.run_id, self._client = "", None
+
+    def warn(self, reason: str, cure: str = "") -> None:
         """Say that MLflow does not take what it is told; only once."""
         if self._warned:
             return
         self._warned = True
-        remote = os.environ.get("MLFLOW_TRACKING_URI")
-        cure = "see to that server, or unset MLFLOW_TRACKING_URI" if remote else "rm -r mlflow"
         print(  # noqa: T201
             f"MLflow at {store.shown_uri()} cannot be told of this training ({reason}), which goes "
-            f"on all the same; {cure}; `whitepatch publish` shows the result afterwards",
+            f"on all the same; {cure}{'; ' if cure else ''}`whitepatch publish` shows the result "
+            "afterwards",
             file=sys.stderr,
         )
 
@@ -167,8 +176,11 @@ class Reporter:
             if COMPLETE in found.data.tags or found.info.status == "FINISHED":
                 continue
             same = found.data.tags.get(IDENTITY) == tags[IDENTITY]
-            if same and LIVE in found.data.tags:
-                return self._continued(client, found, seed, tags[LIVE])
+            if same and LIVE in found.data.tags and not store.is_written(found):
+                known = _steps(client, found)
+                # one that had more was of a training that began anew
+                if max((0, *(max(steps) for steps in known.values()))) <= len(seed.rows):
+                    return self._continued(client, found, seed, tags[LIVE], known)
             if found.info.status == "RUNNING" and not store.is_written(found):
                 client.set_terminated(found.info.run_id, "KILLED")
         created = client.create_run(self._experiment_id, run_name=seed.run["name"], tags=tags)
@@ -178,14 +190,14 @@ class Reporter:
         return run_id
 
     @staticmethod
-    def _continued(client: "MlflowClient", found: Any, seed: Seed, live: str) -> str:
+    def _continued(
+        client: "MlflowClient", found: Any, seed: Seed, live: str, known: Mapping[str, set[int]]
+    ) -> str:
         run_id = str(found.info.run_id)
         client.set_tag(run_id, LIVE, live)
         client.update_run(run_id, status="RUNNING")
-        known = {
-            name: {metric.step for metric in client.get_metric_history(run_id, name)}
-            for name in found.data.metrics
-        }
+        for name in seed.run["params"].keys() - found.data.params.keys():
+            client.log_param(run_id, name, seed.run["params"][name])
         seed.rows = [
             {"epoch": row["epoch"]}
             | {
@@ -231,11 +243,22 @@ class Reporter:
                 return drawn.copy()
 
 
+def _steps(client: "MlflowClient", found: Any) -> dict[str, set[int]]:
+    """Return the epochs that a run has of each metric; the machine's load has no epochs."""
+    run_id = found.info.run_id
+    return {
+        name: {metric.step for metric in client.get_metric_history(run_id, name)}
+        for name in found.data.metrics
+        if not name.startswith("system/")
+    }
+
+
 def main(nice: int) -> None:
     """Read lines until they end."""
     # what MLflow and its libraries say is no concern of who trains: one warning of ours is enough
     logging.disable(logging.CRITICAL)
     os.nice(nice)
+    store.quiet(10)
     reporter: Reporter | None = None
 
     def leave(_: int, __: FrameType | None) -> None:

@@ -38,12 +38,14 @@ def serve(port: int) -> int:
             )
     os.environ["PYTHONWARNINGS"] = "ignore"  # the server's own, of no use to who looks at runs
     print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
-    server = ["mlflow", "server", "--backend-store-uri", tracking_uri(), "--workers", "1"]
+    # not as an argument, which everybody on this machine can read
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()
+    server = ["mlflow", "server", "--workers", "1"]
     server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
     # a session of its own, so that stopping it stops its workers too
     with subprocess.Popen([sys.executable, "-m", *server], start_new_session=True) as process:  # noqa: S603
         # SIGINT too: a shell that starts us in the background has it ignored
-        for stop in (signal.SIGINT, signal.SIGTERM):
+        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, signal.default_int_handler)
         try:
             if not _answers(port, process):

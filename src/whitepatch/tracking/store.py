@@ -11,6 +11,7 @@ __all__ = [
     "client",
     "experiment",
     "filled",
+    "is_own",
     "is_written",
     "knock",
     "me",
@@ -30,15 +31,15 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.files import is_running
+from whitepatch.files import is_running, replacing
 from whitepatch.tracking import views
 
 if TYPE_CHECKING:
@@ -61,27 +62,39 @@ HOUR = 3600
 
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI, or the project's own store: a SQLite file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.MLFLOW.absolute()}/mlflow.db"
+    own = f"sqlite:///{paths.MLFLOW.absolute()}/mlflow.db"
+    return own if is_own() else os.environ["MLFLOW_TRACKING_URI"]
+
+
+def is_own() -> bool:
+    """Say whether the store is the project's own, named by MLFLOW_TRACKING_URI or not."""
+    scheme, _, place = os.environ.get("MLFLOW_TRACKING_URI", "").partition(":///")
+    own = (paths.MLFLOW / "mlflow.db").absolute()
+    return not scheme or (scheme == "sqlite" and Path(place).absolute() == own)
 
 
 def shown_uri() -> str:
-    """Return the same without a user's name and password."""
+    """Return the same without what may be secret: a user's name and password, and a query."""
     return _without_secret(tracking_uri())
 
 
 def reason(error: Exception) -> str:
-    """Return what an error of MLflow's says, in one line, without a user's name and password."""
+    """Return what an error of MLflow's says, in one line, without what may be secret."""
     return _without_secret(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
 def _without_secret(text: str) -> str:
-    secret = urlsplit(tracking_uri()).netloc.rpartition("@")[0]
-    return text.replace(f"{secret}@", "") if secret else text
+    _, _, rest = tracking_uri().partition("://")
+    place, mark, query = rest.partition("?")
+    user, at, _ = place.partition("/")[0].rpartition("@")
+    for secret in (user + at, mark + query):
+        text = text.replace(secret, "") if secret else text
+    return text
 
 
 def own_artifacts(name: str) -> str | None:
     """Return where artifacts lie beside the project's own store; a server knows its own place."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
+    if not is_own():
         return None
     return (paths.MLFLOW / "artifacts" / name).absolute().as_uri()
 
@@ -91,7 +104,29 @@ def client() -> "MlflowClient":
     quiet()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri())
+    if is_own():
+        _make_own()
+    # models are registered where the runs are, whatever MLFLOW_REGISTRY_URI says
+    return MlflowClient(tracking_uri(), tracking_uri())
+
+
+def _make_own() -> None:
+    """Make the tables of the project's own store, all of them or none, if there is none."""
+    from mlflow import MlflowClient
+
+    file = paths.MLFLOW / "mlflow.db"
+    if any(sign in str(file.absolute()) for sign in "?%"):
+        raise UserError(
+            "MLflow cannot keep a store in a folder with ? or % in its name, as "
+            f"{paths.MLFLOW.absolute()} is; move the project, or set MLFLOW_TRACKING_URI"
+        )
+    paths.MLFLOW.mkdir(exist_ok=True)
+    with FileLock(paths.MLFLOW / "store.lock"):
+        for left in paths.MLFLOW.glob(".mlflow.*.db-journal"):
+            left.unlink()  # of one who was killed
+        if not file.exists() or not file.stat().st_size:
+            with replacing(file.absolute()) as temporary:
+                MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
 
 
 def refuse_damage() -> None:
@@ -101,7 +136,7 @@ def refuse_damage() -> None:
         UserError: SQLite finds it damaged.
     """
     file = paths.MLFLOW / "mlflow.db"
-    if os.environ.get("MLFLOW_TRACKING_URI") or not file.exists():
+    if not is_own() or not file.exists():
         return
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
@@ -128,7 +163,10 @@ def knock(seconds: float) -> None:
     import requests
 
     if (uri := tracking_uri()).startswith(("http://", "https://")):
-        requests.get(f"{uri.rstrip('/')}/health", timeout=seconds, stream=True).close()
+        address = f"{uri.partition('?')[0].rstrip('/')}/health"
+        # who refuses a handshake is there; MLflow has settings for certificates
+        with suppress(requests.exceptions.SSLError):
+            requests.get(address, timeout=seconds, stream=True).close()
 
 
 def experiment(
@@ -222,15 +260,19 @@ def is_written(found: Any) -> bool:
     return IDENTITY in found.data.tags or time.time() - found.info.start_time / 1000 < HOUR
 
 
-def quiet() -> None:
-    """Nothing calls home, and a server that is down does not hold us for minutes."""
+def quiet(seconds: int = 60) -> None:
+    """Nothing calls home, and a server that is down does not hold us for long.
+
+    Args:
+        seconds: That MLflow waits for an answer, twice.
+    """
     for name, value in {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds),
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GIT_PYTHON_REFRESH": "quiet",
     }.items():
@@ -250,10 +292,25 @@ def speaking_plainly() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        foreign = "start that server, or unset MLFLOW_TRACKING_URI, then: "
-        own = f"rm -r {paths.MLFLOW}, then: "
-        cure = foreign if os.environ.get("MLFLOW_TRACKING_URI") else own
         raise UserError(
             f"MLflow at {shown_uri()} could not be written: {reason(error)}; "
-            f"{cure}whitepatch publish"
+            f"{cure(error)}, then: whitepatch publish"
         ) from error
+
+
+def cure(error: Exception) -> str:
+    """Return what mends a store that raised this."""
+    said = str(error).lower()
+    if any(words in said for words in ("disk is full", "no space left", "file too large")):
+        return "free some space"
+    if any(words in said for words in ("readonly", "read-only", "permission denied")):
+        return "let it be written by you"
+    if not is_own():
+        refused = any(words in said for words in ("401", "403", "unauthorized", "forbidden"))
+        credentials = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        return credentials if refused else "see to that server, or unset MLFLOW_TRACKING_URI"
+    # its tables are not those of this MLflow, or damaged; nothing else needs so much
+    tables = ("malformed", "no such", "already exists", "duplicate column", "revision", "schema")
+    if any(words in said for words in (*tables, "not a database", "out-of-date")):
+        return f"rm -r {paths.MLFLOW}"
+    return "wait for whoever else writes to it"
