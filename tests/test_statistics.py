@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from whitepatch.statistics import difference, holm, interval
+from whitepatch import statistics
+from whitepatch.seeding import numpy_generator
+from whitepatch.statistics import Interval, difference, holm, interval
 
 SEEDS = np.array([0.31, 0.28, 0.35, 0.33, 0.29, 0.40, 0.27, 0.36, 0.30, 0.34])
 values = arrays(float, 8, elements=st.floats(-10, 10).map(lambda x: round(x, 3)))
@@ -31,9 +33,40 @@ def test_equal_seeds_have_an_interval_of_no_width_and_one_seed_has_none():
     assert (interval([2.0] * 3, "x").low, interval([2.0] * 3, "x").high) == (2, 2)
     single = interval([2.0], "x")
     assert single.mean == 2
+    assert single.num_seeds == 1
     assert math.isnan(single.low)
     assert not single.above(0), "it proves nothing"
     assert not single.below(9)
+
+
+@pytest.mark.parametrize("scale", [-1e-6, 1.0, 1e6])
+def test_seeds_that_differ_by_rounding_are_equal_at_every_scale(scale):
+    equal = interval(np.array([1, 1 + 1e-13, 1]) * scale, "x")
+    assert equal.low == equal.mean == equal.high == pytest.approx(scale)
+    assert (equal.num_seeds, equal.detectable) == (3, 0)
+    apart = interval(np.array([1, 1 + 1e-10, 1]) * scale, "x")
+    assert apart.low < apart.mean < apart.high
+    assert apart.detectable > 0
+
+
+def test_an_interval_that_touches_a_level_is_on_neither_side_of_it():
+    touching = Interval(mean=2.0, low=1.0, high=3.0, num_seeds=5, detectable=1.0)
+    assert touching.above(0.9)
+    assert not touching.above(1.0)
+    assert touching.below(3.1)
+    assert not touching.below(3.0)
+
+
+def test_every_draw_has_a_generator_of_its_own_named_by_purpose(monkeypatch):
+    asked = []
+
+    def generator(*name):
+        asked.append(name)
+        return numpy_generator(*name)
+
+    monkeypatch.setattr(statistics, "numpy_generator", generator)
+    difference(SEEDS, np.zeros(10), "first and second")
+    assert asked == [("bootstrap", "first and second"), ("sign flips", "first and second")]
 
 
 def test_sign_flips_by_hand():
@@ -43,6 +76,19 @@ def test_sign_flips_by_hand():
     assert found.smallest_p == 2 / 8
     # of (1, 2, -4), sum -1, none of the eight is nearer to zero
     assert difference([1.0, 2.0, 0.0], [0.0, 0.0, 4.0], "x").p_value == pytest.approx(1)
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 12])
+def test_of_few_seeds_every_flip_is_counted(num_seeds):
+    # all above zero: only they as they are, and all turned, are as far from it
+    found = difference(np.arange(1.0, num_seeds + 1), np.zeros(num_seeds), "x")
+    assert found.p_value == found.smallest_p == 2 / 2**num_seeds
+
+
+def test_of_many_seeds_9999_flips_are_drawn():
+    # none of them is as far from zero; each side counts the seeds as they are
+    found = difference(np.arange(1.0, 41), np.zeros(40), "x")
+    assert found.p_value == found.smallest_p == 2 / 10000
 
 
 def test_the_probability_counts_every_pair_and_half_of_ties():
