@@ -255,6 +255,29 @@ def test_dropout_works_in_training_only(where):
     assert torch.equal(layer.eval()(tokens), layer.eval()(tokens))
 
 
+def test_the_norms_are_as_printed_unless_told_otherwise():
+    assert MultiHeadAttention(6, 2).norm.eps == 1e-6
+    assert MultiHeadAttention(6, 2, eps=0.5).norm.eps == 0.5
+    for eps, layer in (
+        (1e-5, Conv1dMultiHeadAttention(6, 2)),
+        (0.5, Conv1dMultiHeadAttention(6, 2, eps=0.5)),
+    ):
+        assert layer.norm1.eps == layer.norm2.eps == eps
+
+
+@pytest.mark.parametrize("kind", [MultiHeadAttention, Conv1dMultiHeadAttention])
+def test_one_head_of_size_one_is_enough(kind):
+    layer = kind(1, 1)
+    assert layer(torch.randn(2, 7, 1)).shape == (2, 7, 1)
+    assert layer.weights(torch.randn(2, 7, 1)).shape == (2, 1, 7, 7)
+
+
+def test_nothing_is_dropped_unless_asked_for():
+    tokens = torch.randn(1, 13, 6)
+    layer = MultiHeadAttention(6, 2)
+    assert torch.equal(layer.train()(tokens), layer.eval()(tokens))
+
+
 TOKENS = torch.zeros(2, 7, 6)
 
 

@@ -60,6 +60,27 @@ def test_gates_of_one_change_nothing(monkeypatch):
     assert torch.equal(CBAM(16)(features), features)
 
 
+@pytest.mark.parametrize("reduction", [1, 3, 10])
+def test_the_mlp_narrows_by_the_reduction_to_at_least_one_channel(reduction):
+    gate = ChannelGate(10, reduction)
+    assert gate.mlp[0].out_features == gate.mlp[2].in_features == 10 // reduction
+    assert gate(torch.randn(2, 10, 3, 5)).shape == (2, 10, 1, 1)
+
+
+def test_the_defaults_are_the_papers():
+    gate = CBAM(32).channel_gate
+    assert (gate.mlp[0].out_features, gate.pools) == (2, ("avg", "max"))
+    assert CBAM(32).spatial_gate is not None
+    assert ChannelGate(32).mlp[0].out_features == 2
+
+
+def test_the_spatial_gates_norm_moves_by_a_hundredth_of_each_batch():
+    gate, seen = SpatialGate().train(), []
+    gate.norm.register_forward_pre_hook(lambda _, inputs: seen.extend(inputs))
+    gate(torch.randn(2, 5, 6, 7))
+    torch.testing.assert_close(gate.norm.running_mean, 0.01 * seen[0].mean()[None])
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 999),

@@ -68,6 +68,11 @@ def test_positions_are_added_to_the_tokens():
     )
 
 
+def test_positions_are_made_where_the_features_are():
+    layer = PixelTokens(MultiHeadAttention(8, 2), positions=True).to("meta")
+    assert layer(torch.randn(2, 8, 3, 7, device="meta")).is_meta
+
+
 def test_a_strip_token_is_32_raster_pixels_of_one_channel():
     """Defect 1: token t is pixels 32 (t mod 18) ... of channel t // 18."""
     seen = []

@@ -6,10 +6,12 @@ import torch
 from whitepatch.models.layers.positions import sinusoidal_positions
 
 
-def test_every_number_by_its_formula():
-    code = sinusoidal_positions(12, 5, 7)
-    for k in range(3):
-        rate = 10000 ** (-k / 3)
+@pytest.mark.parametrize("channels", [4, 12])
+def test_every_number_by_its_formula(channels):
+    code = sinusoidal_positions(channels, 5, 7)
+    number = channels // 4
+    for k in range(number):
+        rate = 10000 ** (-k / number)
         for row in range(5):
             for column in range(7):
                 expected = [
@@ -18,8 +20,13 @@ def test_every_number_by_its_formula():
                     math.sin(column * rate),
                     math.cos(column * rate),
                 ]
-                found = [float(code[block * 3 + k, row, column]) for block in range(4)]
+                found = [float(code[block * number + k, row, column]) for block in range(4)]
                 assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_code_is_made_on_the_device_asked_for():
+    # meta stands for any that is not the default
+    assert sinusoidal_positions(12, 5, 7, torch.device("meta")).is_meta
 
 
 def test_every_cell_has_a_code_of_its_own():
