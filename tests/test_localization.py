@@ -105,6 +105,20 @@ def test_a_single_spike():
     assert found["rank"][0] == pytest.approx((1 + 15 * 15 / 575) / 16)
 
 
+@pytest.mark.parametrize(
+    ("inside", "share"),
+    [
+        ([1, 0, 0, 1, 0], 1 / 2),  # two cells are taken, one of them inside
+        ([0, 0, 1, 1, 1], 1 / 3),  # three are taken
+        ([0.5, 0, 1, 0, 0], 0.5 / 1.5),  # the first, and half of the second
+        ([0.5, 1, 0, 0, 0], 1 / 1.5),
+    ],
+)
+def test_rank_takes_as_many_of_the_highest_cells_as_the_patch_is_large(inside, share):
+    found = score(np.array([[[5.0, 4, 3, 2, 1]]]), np.array([[inside]], float))
+    assert found["rank"][0] == pytest.approx(share)
+
+
 def test_the_perfect_map_of_24_cells_stays_below_one_where_the_patch_cuts_cells():
     aligned, cut = score(at(12, 48), at(12, 48)), score(at(13, 50), at(13, 50))
     assert aligned["mass"][0] == aligned["rank"][0] == 1
