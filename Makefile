@@ -7,8 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test rehearsal torture bench lint format types ui \
-	lock rebuild clean
+.PHONY: help setup demo photos article corrected push pull test rehearsal torture mutation bench lint format types \
+	ui lock rebuild clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand res
 torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (10 minutes)
 	@$(RUN) python tests/torture.py
 
+mutation: setup ## change the code that decides numbers, a bit at a time, and see tests fail (15 minutes)
+	@rm -rf mutants
+	@$(RUN) mutmut run
+	@$(RUN) python tests/mutation.py
+
 bench: setup ## measure our speed beside the article's own formulation; writes reports/bench/
 	@$(RUN) python bench/speed.py
 
@@ -76,7 +81,7 @@ lock: setup ## compile the short list of pyproject.toml into requirements.txt, t
 		--generate-hashes --no-header --group dev pyproject.toml --output-file requirements.txt
 
 clean: ## remove the environment and all scratch; results and DVC's cache stay
-	@rm -rf $(ENV) checkpoints .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(ENV) checkpoints mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # uv itself comes first, at the version and hash that requirements.txt pins; then all the rest.
 $(ENV)/ready: requirements.txt pyproject.toml
