@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from whitepatch.data.plan import per_batch, per_image, plan
 from whitepatch.params import Patch, Rows
+from whitepatch.seeding import numpy_generator
 
 PATCH = Patch(plan="per_image", seed=10, probability=0.5, size=16, positions=81, value=1.0)
 
@@ -40,6 +41,24 @@ def test_an_image_keeps_its_fate_whatever_surrounds_it():
     few = per_image(Rows(file="train", start=31, stop=37), PATCH)
     assert (few.labels == many.labels[31:37]).all()
     assert (few.tops == many.tops[31:37]).all()
+
+
+def test_an_images_generator_is_named_by_seed_file_and_row():
+    fate = per_image(Rows(file="train", start=5, stop=25), PATCH)
+    for place in range(20):
+        generator = numpy_generator("plan", 10, "train", place + 5)
+        assert fate.labels[place] == (generator.random() < 0.5)
+        if fate.labels[place]:
+            top, left = generator.integers(81, size=2)
+            assert (fate.tops[place], fate.lefts[place]) == (top, left)
+
+
+def test_another_seed_is_another_plan():
+    rows = Rows(file="train", start=0, stop=97)
+    one, other = (per_image(rows, PATCH.model_copy(update={"seed": seed})) for seed in (10, 11))
+    assert (one.labels != other.labels).sum() > 20
+    both = (one.labels & other.labels).astype(bool)
+    assert (one.tops[both] != other.tops[both]).any()
 
 
 def test_train_and_test_files_are_drawn_independently():
