@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import reference
 
+from whitepatch.models.layers import image
 from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, MultiHeadAttention
 from whitepatch.models.layers.image import PixelTokens, StripTokens
 from whitepatch.models.layers.positions import sinusoidal_positions
@@ -68,9 +69,16 @@ def test_positions_are_added_to_the_tokens():
     )
 
 
-def test_positions_are_made_where_the_features_are():
-    layer = PixelTokens(MultiHeadAttention(8, 2), positions=True).to("meta")
-    assert layer(torch.randn(2, 8, 3, 7, device="meta")).is_meta
+def test_positions_are_asked_for_where_the_features_are(monkeypatch):
+    asked = []
+
+    def code(*arguments):
+        asked.append(arguments)
+        return sinusoidal_positions(*arguments)
+
+    monkeypatch.setattr(image, "sinusoidal_positions", code)
+    PixelTokens(lambda tokens: tokens, positions=True)(torch.randn(2, 8, 3, 7))
+    assert asked == [(8, 3, 7, torch.device("cpu"))]
 
 
 def test_a_strip_token_is_32_raster_pixels_of_one_channel():

@@ -24,11 +24,6 @@ def test_every_number_by_its_formula(channels):
                 assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_code_is_made_on_the_device_asked_for():
-    # meta stands for any that is not the default
-    assert sinusoidal_positions(12, 5, 7, torch.device("meta")).is_meta
-
-
 def test_every_cell_has_a_code_of_its_own():
     code = sinusoidal_positions(32, 24, 24).flatten(1).T
     apart = torch.cdist(code, code) + torch.eye(576) * 9
