@@ -265,6 +265,12 @@ def test_the_norms_are_as_printed_unless_told_otherwise():
         assert layer.norm1.eps == layer.norm2.eps == eps
 
 
+def test_queries_keys_and_values_are_as_wide_as_asked_for():
+    for layer, d_v in ((MultiHeadAttention(6, 3, 5, 7), 7), (MultiHeadAttention(6, 3, 5), 5)):
+        assert layer.heads.query.out_features == layer.heads.key.out_features == 3 * 5
+        assert layer.heads.value.out_features == layer.output.in_features == 3 * d_v
+
+
 @pytest.mark.parametrize("kind", [MultiHeadAttention, Conv1dMultiHeadAttention])
 def test_one_head_of_size_one_is_enough(kind):
     layer = kind(1, 1)
@@ -286,7 +292,11 @@ TOKENS = torch.zeros(2, 7, 6)
     [
         (lambda: MultiHeadAttention(6, 4), "num_heads must divide width .* 4 heads .* 6"),
         (lambda: MultiHeadAttention(6, 0), "num_heads must divide width"),
-        (lambda: MultiHeadAttention(6, 2, 0), "d_k must be at least 1, got 0"),
+        (lambda: MultiHeadAttention(6, 2, 0), "^d_k must be at least 1, got 0"),
+        (lambda: MultiHeadAttention(6, 2, 3, 0), "^d_v must be at least 1, got 0"),
+        (lambda: MultiHeadAttention(0, 2, 3), "^width must be at least 1, got 0"),
+        (lambda: MultiHeadAttention(6, 0, 3), "^num_heads must be at least 1, got 0"),
+        (lambda: MultiHeadAttention(6, 2, eps=math.inf), "eps must be above 0, got inf"),
         (lambda: MultiHeadAttention(6, 2, attention_dropout=1.5), "dropout .* 0 and 1, got 1.5"),
         (
             lambda: Conv1dMultiHeadAttention(6, 2, context_width=5, residual="context"),

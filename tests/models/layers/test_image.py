@@ -81,6 +81,11 @@ def test_positions_are_asked_for_where_the_features_are(monkeypatch):
     assert asked == [(8, 3, 7, torch.device("cpu"))]
 
 
+def test_positions_keep_the_features_dtype():
+    features = torch.randn(2, 8, 3, 7, dtype=torch.bfloat16)
+    assert PixelTokens(lambda tokens: tokens, positions=True)(features).dtype == torch.bfloat16
+
+
 def test_a_strip_token_is_32_raster_pixels_of_one_channel():
     """Defect 1: token t is pixels 32 (t mod 18) ... of channel t // 18."""
     seen = []
