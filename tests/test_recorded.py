@@ -76,3 +76,29 @@ def test_a_lock_that_stays_broken_is_refused_with_the_cure(here, monkeypatch):
     (here / "dvc.lock").write_text("stages: [")
     with pytest.raises(UserError, match=r"git checkout dvc\.lock$"):
         list(recorded.outputs())
+
+
+def test_an_evaluation_of_other_weights_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/cnn.json").write_bytes(b"hello")
+    folder = recorded._sum(tmp_path / "m")
+    lock = f"""
+stages:
+  train@demo-cnn: {{outs: [{{path: w, md5: '1'}}]}}
+  evaluate@demo-cnn: {{deps: [{{path: w, md5: '1'}}], outs: [{{path: m/cnn.json, md5: '2'}}]}}
+  report@demo: {{deps: [{{path: m, md5: {folder}}}, {{path: src, md5: '3'}}]}}
+  evaluate@photos-cnn: {{deps: [{{path: w, md5: '9'}}]}}
+"""
+    (tmp_path / "dvc.lock").write_text(lock)
+    recorded.refuse_mixture("demo")
+    with pytest.raises(
+        UserError, match=r"^w has changed since evaluate@photos-cnn ran; .*@photos$"
+    ):
+        recorded.refuse_mixture("photos")
+    (tmp_path / "m/cnn.json").write_bytes(b"hellp")
+    with pytest.raises(UserError, match=r"^m has changed since report@demo ran; .*report@demo$"):
+        recorded.refuse_mixture("demo")
+    (tmp_path / "dvc.lock").write_text(lock.replace("path: w, md5: '1'", "path: w, md5: '4'", 1))
+    with pytest.raises(UserError, match=r"^w has changed since evaluate@demo-cnn ran; "):
+        recorded.refuse_mixture("demo")

@@ -35,6 +35,7 @@ def publish(
 
     for name in experiments or _reported():
         recorded.refuse_other(f"publish@{name}")
+        recorded.refuse_mixture(name)
         publish_one(name)
 
 
@@ -156,7 +157,13 @@ def _reported() -> list[str]:
         if path is not None and (paths.report(name) / "report.html").exists():
             cure = f"make pull may have it, dvc repro report@{name} makes it"
             typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
-    found = [name for name, path in missing.items() if path is None]
+    found = []
+    for name in (name for name, path in missing.items() if path is None):
+        try:
+            recorded.refuse_mixture(name)
+            found.append(name)
+        except UserError as mixture:
+            typer.echo(f"{name} is left out: {mixture}", err=True)
     if not found:
         raise UserError("no experiment has all its results here; run: make demo")
     return found

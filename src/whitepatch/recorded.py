@@ -4,7 +4,7 @@ DVC takes a file for unchanged if its size and time are, so it does not see a fl
 hand it to the next stage. Each stage therefore reads what it builds on before it does anything.
 """
 
-__all__ = ["LOCK", "Output", "is_as_recorded", "outputs", "refuse_other"]
+__all__ = ["LOCK", "Output", "is_as_recorded", "outputs", "refuse_mixture", "refuse_other"]
 
 import json
 import subprocess
@@ -77,6 +77,32 @@ def refuse_other(stage: str) -> None:
     for output in outputs():
         if _builds_on(stage, output.stage) and output.path.exists() and not is_as_recorded(output):
             raise UserError(f"{output.path} is not what {LOCK} has; {output.cure()}")
+
+
+def refuse_mixture(experiment: str) -> None:
+    """See to it that the results of an experiment are of one piece.
+
+    While a pipeline runs, new weights stand beside the evaluation of old ones.
+
+    Raises:
+        UserError: A stage was last run on something else than what is recorded now.
+    """
+    made = {str(output.path): output.md5 for output in outputs()}
+    for stage, entry in _locked().items():
+        verb, _, subject = stage.partition("@")
+        if verb not in ("evaluate", "report") or subject.partition("-")[0] != experiment:
+            continue
+        for dependency in entry.get("deps", []):
+            path = dependency["path"]
+            if any(other.startswith(f"{path}/") for other in made):
+                now = _sum(Path(path)) if Path(path).exists() else dependency["md5"]
+            else:
+                now = made.get(path, dependency["md5"])
+            if now != dependency["md5"]:
+                raise UserError(
+                    f"{path} has changed since {stage} ran; "
+                    f"let the pipeline finish, or: dvc repro report@{experiment}"
+                )
 
 
 def _builds_on(stage: str, earlier: str) -> bool:

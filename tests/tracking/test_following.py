@@ -94,6 +94,53 @@ def test_a_training_that_fails_says_so_and_one_that_goes_on_continues_its_run(ev
     assert steps(client, again, "test_loss") == [(int(r["epoch"]), r["test_loss"]) for r in rows]
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_training_that_begins_anew_has_a_run_of_its_own(everything):
+    def fail():
+        raise ValueError("out of luck")
+
+    with pytest.raises(ValueError, match="out of luck"):
+        trained(small(everything, live=True), after={2: fail})
+    trained(small(everything, live=True))  # its checkpoint is gone
+    client, runs = shown()
+    epochs = {
+        run.info.status: [step for step, _ in steps(client, run, "test_loss")] for run in runs
+    }
+    assert epochs == {"FAILED": [1, 2], "FINISHED": [1, 2, 3]}
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_run_that_is_being_written_is_nobody_else_s(everything):
+    trained(small(everything, live=True))
+    client, (first,) = shown()
+    client.update_run(first.info.run_id, status="RUNNING")  # as if its training, this one, went on
+    trained(small(everything, live=True))
+    client, runs = shown()
+    assert [len(steps(client, run, "test_loss")) for run in runs] == [3, 3]
+
+
+@pytest.mark.usefixtures("patient")
+def test_of_a_run_that_somebody_deletes_meanwhile_another_is_begun(everything):
+    def delete():
+        deadline = time.monotonic() + 120
+        file = f"{Path('mlflow/mlflow.db').absolute().as_uri()}?mode=ro"
+        while time.monotonic() < deadline:
+            with suppress(sqlite3.Error), closing(sqlite3.connect(file, uri=True)) as tables:
+                if tables.execute("SELECT 1 FROM metrics WHERE key = 'test_loss'").fetchall():
+                    break
+            time.sleep(0.2)
+        client, (run,) = shown()
+        client.delete_run(run.info.run_id)
+
+    def wait():
+        time.sleep(2)  # for the reporter to meet the run that is gone
+
+    trained(small(everything, live=True), after={1: delete, 2: wait})
+    client, (run,) = shown()
+    assert run.info.status == "FINISHED"
+    assert [step for step, _ in steps(client, run, "test_loss")][-1] == 3
+
+
 def wait_until_all_is_told(deadline):
     # past MLflow, which would make the tables beside the reporter
     file = Path("mlflow/mlflow.db").absolute().as_uri()
