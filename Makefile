@@ -7,8 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test rehearsal torture mutation bench lint format types \
-	ui lock rebuild clean
+.PHONY: help setup demo photos article corrected push pull test rehearsal torture coverage mutation bench lint \
+	format types ui lock audit rebuild clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand res
 torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (10 minutes)
 	@$(RUN) python tests/torture.py
 
+coverage: setup ## measure which branches of the package the tests take (half an hour)
+	@rm -f .coverage .coverage.*
+	@$(RUN) coverage run -m pytest --numprocesses 2 --dist loadfile
+	@$(RUN) coverage run -m pytest -m rehearsal
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report --fail-under 95
+
 mutation: setup ## change the code that decides numbers, a bit at a time, and see tests fail (15 minutes)
 	@rm -rf mutants
 	@$(RUN) mutmut run
@@ -80,8 +87,11 @@ lock: setup ## compile the short list of pyproject.toml into requirements.txt, t
 	@$(RUN) uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --no-header --group dev pyproject.toml --output-file requirements.txt
 
+audit: setup ## ask PyPI for known faults of the pinned packages; sends their names and versions
+	@$(RUN) pip-audit --requirement requirements.txt --require-hashes --disable-pip --strict
+
 clean: ## remove the environment and all scratch; results and DVC's cache stay
-	@rm -rf $(ENV) checkpoints mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(ENV) checkpoints mutants .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # uv itself comes first, at the version and hash that requirements.txt pins; then all the rest.
 $(ENV)/ready: requirements.txt pyproject.toml
