@@ -117,8 +117,9 @@ def verify(
 @commands.command()
 def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
-    from whitepatch.tracking.serving import serve
+    from whitepatch.tracking.serving import refuse_taken, serve
 
+    refuse_taken(port)
     publish()
     sys.exit(serve(port))
 

@@ -17,7 +17,7 @@ from whitepatch.files import digest
 from whitepatch.params import Params
 from whitepatch.provenance import origin
 from whitepatch.tracking.models import Model
-from whitepatch.tracking.publishing import Run
+from whitepatch.tracking.runs import Run
 from whitepatch.tracking.views import NETWORK
 
 FORMAT = "4"

@@ -6,8 +6,10 @@ import numpy as np
 
 from whitepatch.models.classifier import build
 from whitepatch.tracking import store
+from whitepatch.tracking.address import tracking_uri
 from whitepatch.tracking.models import Model
-from whitepatch.tracking.publishing import Run, publish
+from whitepatch.tracking.publishing import publish
+from whitepatch.tracking.runs import Run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
@@ -50,7 +52,7 @@ def run(key, digest="1", loss=0.5, **more):
 
 def contents(experiment="ours"):
     """Return all that a store shows of an experiment, but for ids, times and places."""
-    client = MlflowClient(store.tracking_uri())
+    client = MlflowClient(tracking_uri())
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     shown = {}
     for found in client.search_runs([experiment_id]):

@@ -8,18 +8,22 @@ import sys
 import time
 import warnings
 from contextlib import closing
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from helpers.published import PICTURES, chosen, network, run
 
 from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.naming import ALIAS
-from whitepatch.tracking import publishing, store
+from whitepatch.tracking import store, writing
+from whitepatch.tracking.address import shown_uri, tracking_uri
 from whitepatch.tracking.publishing import publish
 from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING
+from whitepatch.tracking.trouble import reason
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
@@ -32,7 +36,7 @@ NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
 
 
 def found(experiment="ours"):
-    client = MlflowClient(store.tracking_uri())
+    client = MlflowClient(tracking_uri())
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     return client, {run.data.tags[KEY]: run for run in client.search_runs([experiment_id])}
 
@@ -111,10 +115,10 @@ def test_a_store_that_cannot_be_reached_is_one_line_with_the_cure(monkeypatch):
 
 def test_a_password_in_the_address_is_not_printed(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9/x@y")
-    assert store.shown_uri() == "http://127.0.0.1:9/x@y"
-    error = store.reason(ValueError("GET http://me:secret@127.0.0.1:9/x@y/api\nfailed"))
+    assert shown_uri() == "http://127.0.0.1:9/x@y"
+    error = reason(ValueError("GET http://me:secret@127.0.0.1:9/x@y/api\nfailed"))
     assert error == "GET http://127.0.0.1:9/x@y/api failed"
-    assert store.reason(ValueError()) == "ValueError"
+    assert reason(ValueError()) == "ValueError"
 
 
 def test_a_model_is_loaded_by_its_alias_and_predicts_the_same_without_our_code(
@@ -129,7 +133,7 @@ import mlflow, numpy, torch
 model = mlflow.pytorch.load_model("models:/ours@chosen")
 numpy.save("logits.npy", model(torch.from_numpy(numpy.load("pictures.npy"))).detach().numpy())
 """
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
     subprocess.run([sys.executable, "-c", program], check=True)
     with torch.inference_mode():
         ours = network()(torch.from_numpy(PICTURES)).numpy()
@@ -139,7 +143,7 @@ numpy.save("logits.npy", model(torch.from_numpy(numpy.load("pictures.npy"))).det
 
 
 def registry():
-    client = MlflowClient(store.tracking_uri())
+    client = MlflowClient(tracking_uri())
     versions = client.search_model_versions("name = 'ours'")
     return client, {int(version.version): version.run_id for version in versions}
 
@@ -177,7 +181,7 @@ def test_a_half_written_model_goes_and_an_alias_that_is_gone_comes_back():
 
 def live(key, training, status, host="elsewhere:1"):
     """Begin a run as a training does that shows itself."""
-    client = MlflowClient(store.tracking_uri())
+    client = MlflowClient(tracking_uri())
     experiment_id = store.experiment(client, "ours", {})
     tags = {KEY: key, LIVE: host, TRAINING: training, IDENTITY: "hash"}
     run_id = client.create_run(experiment_id, run_name="live", tags=tags).info.run_id
@@ -202,16 +206,56 @@ def test_a_training_that_was_shown_while_it_ran_is_adopted():
 
 
 def test_another_training_is_replaced_but_never_one_that_is_running():
-    live("a", "digest of another", "KILLED")
+    live("a", "digest of another", "KILLED", "elsewhere:2")
     running = live("b", "digest of another", "RUNNING")
     runs = [run("a", training="digest of a"), run("b", training="digest of b")]
     assert publish("ours", {}, runs) == NOTHING | {"written": 2, "removed": 1}
-    client = MlflowClient(store.tracking_uri())
+    client = MlflowClient(tracking_uri())
     assert client.get_run(running).info.lifecycle_stage == "active"
     # of this machine we know better: there is no such process any more
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
     client.set_tag(running, LIVE, store.me(int(ended.stdout)))
     assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2, "removed": 1}
+
+
+def test_of_a_training_that_is_going_on_no_seed_goes_though_others_results_are_published():
+    done = live("a", "digest of another", "FINISHED")
+    going_on = live("b", "digest of another", "RUNNING")
+    assert publish("ours", {}, [run("a"), run("b")]) == NOTHING | {"written": 2}
+    client = MlflowClient(tracking_uri())
+    client.set_terminated(going_on, "KILLED")
+    assert publish("ours", {}, [run("a"), run("b")]) == NOTHING | {"unchanged": 2, "removed": 2}
+    assert client.get_run(done).info.lifecycle_stage == "deleted"
+
+
+def test_of_a_run_that_was_deleted_by_hand_no_model_stays():
+    runs = [run("a", model=chosen()), run("b")]
+    publish("ours", {}, runs)
+    client, there = found()
+    gone = there["a"].info.run_id
+    client.delete_run(gone)
+    assert publish("ours", {}, runs) == NOTHING | {"written": 1, "unchanged": 1, "removed": 1}
+    here = found()[1]["a"].info.run_id
+    assert list(registry()[1].values()) == models_of(client) == [here] != [gone]
+    assert client.get_model_version_by_alias("ours", ALIAS).run_id == here
+    # and what is restored then is known to be nothing
+    client.restore_run(gone)
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2, "removed": 1}
+
+
+def test_who_publishes_beside_another_waits_and_says_so(capfd):
+    paths.MLFLOW.mkdir()
+    waiting = Thread(target=publish, args=("ours", {}, [run("a")]))
+    with FileLock(paths.MLFLOW / "publish.lock"):
+        waiting.start()
+        said, deadline = "", time.monotonic() + 60
+        while "waiting for another" not in said and time.monotonic() < deadline:
+            said += capfd.readouterr().err
+            time.sleep(0.01)
+        assert not (paths.MLFLOW / "mlflow.db").exists()
+    waiting.join()
+    assert "publish: waiting for another that is at work here" in said
+    assert set(found()[1]) == {"a"}
 
 
 def test_of_two_that_published_the_same_at_once_one_stays():
@@ -230,21 +274,21 @@ def test_of_two_that_published_the_same_at_once_one_stays():
 
 def test_who_comes_second_at_removing_looks_again_after_a_pause(monkeypatch):
     publish("ours", {}, [run("a"), run("b")])
-    remove, asked, paused = publishing._remove, [], []
+    remove, asked, paused = writing.remove, [], []
 
     def refused(*given):
         asked.append(given)
-        if len(paused) < len(publishing.PAUSES):
+        if len(paused) < len(writing.PAUSES):
             raise RuntimeError("somebody else is at it")
         remove(*given)
 
-    monkeypatch.setattr(publishing, "_remove", refused)
-    monkeypatch.setattr(publishing.time, "sleep", paused.append)
+    monkeypatch.setattr(writing, "remove", refused)
+    monkeypatch.setattr(writing.time, "sleep", paused.append)
     assert publish("ours", {}, [run("a")]) == NOTHING | {"unchanged": 1, "removed": 1}
-    assert paused == list(publishing.PAUSES)
+    assert paused == list(writing.PAUSES)
     assert sorted(found()[1]) == ["a"]
     # and what stays refused is told
-    monkeypatch.setattr(publishing, "_remove", lambda *_: 1 / 0)
+    monkeypatch.setattr(writing, "remove", lambda *_: 1 / 0)
     with pytest.raises(UserError, match="MLflow"):
         publish("ours", {}, [run("c")])
 
@@ -313,7 +357,7 @@ def test_two_who_name_the_same_images_at_once_are_both_heard(monkeypatch):
         return log(self, *given, **more)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", once)
-    monkeypatch.setattr(publishing.time, "sleep", lambda _: None)
+    monkeypatch.setattr(writing.time, "sleep", lambda _: None)
     publish("ours", {}, [run("a")])
     assert len(found()[1]["a"].inputs.dataset_inputs) == 1
 
@@ -363,8 +407,8 @@ def test_what_somebody_else_registered_stays_theirs():
 def test_a_run_whose_removal_was_cut_off_is_not_taken_for_whole(monkeypatch):
     publish("ours", {}, [run("a")])
     with monkeypatch.context() as patched:
-        patched.setattr(publishing.models, "remove", lambda *_: 1 / 0)
-        patched.setattr(publishing, "PAUSES", ())
+        patched.setattr(writing.models, "remove", lambda *_: 1 / 0)
+        patched.setattr(writing, "PAUSES", ())
         with pytest.raises(UserError):
             publish("ours", {}, [run("a", digest="2")])
     count = publish("ours", {}, [run("a")])

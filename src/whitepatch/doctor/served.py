@@ -19,7 +19,8 @@ from whitepatch.doctor.finding import Finding
 from whitepatch.errors import UserError, short
 from whitepatch.params import Params
 from whitepatch.sources.stl10.download import shown
-from whitepatch.tracking.store import refuse_damage, shown_uri, tracking_uri
+from whitepatch.tracking.address import shown_uri, tracking_uri
+from whitepatch.tracking.own import refuse_damage
 
 SECONDS = 5.0
 """For a server to answer."""

@@ -121,16 +121,10 @@ def follow(
     seeds = naming.told(
         name, variant, title(variant), everything, identity, num_parameters, environment
     )
-    reporter = subprocess.Popen(  # noqa: S603 -- a module of ours
-        [sys.executable, "-m", "whitepatch.tracking.reporter", str(NICE)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        # Ctrl-C is for the training; the reporter tells of it. No session of its own: some kernels
-        # share the processor between sessions, and its low priority would be for nothing
-        process_group=0,
-    )
+    reporter = _started()
+    if reporter is None:
+        yield Follower()
+        return
     follower = Follower(images, len(splits["train"]), seeds)
     follower._say(
         "open",
@@ -150,6 +144,28 @@ def follow(
         follower._lines.put(None)
         _wait(reporter)
         feeder.join(1)
+
+
+def _started() -> "subprocess.Popen[str] | None":
+    try:
+        return subprocess.Popen(  # noqa: S603 -- a module of ours
+            [sys.executable, "-m", "whitepatch.tracking.reporter", str(NICE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            # Ctrl-C is for the training; the reporter tells of it. No session of its own: some
+            # kernels share the processor between sessions, and its low priority would be for
+            # nothing
+            process_group=0,
+        )
+    except OSError as error:  # no memory, no process left
+        print(  # noqa: T201
+            f"MLflow cannot be told of this training ({error}), which goes on all the same; "
+            "`whitepatch publish` shows the result afterwards",
+            file=sys.stderr,
+        )
+        return None
 
 
 def _feed(lines: "SimpleQueue[str | None]", reporter: "subprocess.Popen[str]") -> None:

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from PIL import Image
 
-from whitepatch.tracking import store
+from whitepatch.tracking import store, trouble
+from whitepatch.tracking.address import shown_uri, tracking_uri
 from whitepatch.tracking.lines import unpacked
-from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING
+from whitepatch.tracking.seeds import Seed, run_of
+from whitepatch.tracking.store import TRAINING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,25 +43,6 @@ PATIENCE = 60
 
 
 @dataclass
-class Seed:
-    """One seed's run: what has been told of it, and how much of that MLflow has.
-
-    Attributes:
-        run: Its name and title, its tags and parameters.
-        rows: Epochs whose numbers MLflow has not got yet.
-        panels: Epochs and arrays whose picture it has not got yet.
-        end: How the training ended, if it has: a status, and the digest of what it left.
-        run_id: In MLflow, if it is there.
-    """
-
-    run: Mapping[str, Any]
-    rows: list[dict[str, float]] = field(default_factory=list)
-    panels: list[tuple[int, dict[str, NDArray[Any]]]] = field(default_factory=list)
-    end: tuple[str, str] | None = None
-    run_id: str = ""
-
-
-@dataclass
 class Reporter:
     """Tells MLflow, and says once on stderr if it does not answer."""
 
@@ -73,10 +56,11 @@ class Reporter:
 
     def hear(self, told: Mapping[str, Any]) -> None:
         """Take what a line tells."""
+        now = int(time.time() * 1000)
         if told["what"] == "begin":
-            self.seeds.append(Seed(told["run"], list(told["rows"])))
+            self.seeds.append(Seed(told["run"], [row | {"at": now} for row in told["rows"]]))
         elif told["what"] == "epoch":
-            row = told["row"] | {"images_per_second": told["images_per_second"]}
+            row = told["row"] | {"images_per_second": told["images_per_second"], "at": now}
             self.seeds[-1].rows.append(row)
             self.seeds[-1].panels.append((int(row["epoch"]), unpacked(told["maps"])))
         elif told["what"] == "finish":
@@ -95,7 +79,7 @@ class Reporter:
             return
         try:
             if self._client is None or self._silent_until:
-                store.knock(LAST_KNOCK if last and self._warned else KNOCK)
+                trouble.knock(LAST_KNOCK if last and self._warned else KNOCK)
             while self.seeds:
                 self._tell(self.seeds[0])
                 if self.seeds[0].end is None:
@@ -104,7 +88,7 @@ class Reporter:
             self._silent_until = 0.0
         except Exception as error:
             self._forget_what_is_gone()
-            self.warn(store.reason(error), store.cure(error))
+            self.warn(trouble.reason(error), trouble.cure(error))
             self._silent_until = time.monotonic() + PAUSE
 
     def _forget_what_is_gone(self) -> None:
@@ -121,7 +105,7 @@ class Reporter:
             return
         self._warned = True
         print(  # noqa: T201
-            f"MLflow at {store.shown_uri()} cannot be told of this training ({reason}), which goes "
+            f"MLflow at {shown_uri()} cannot be told of this training ({reason}), which goes "
             f"on all the same; {cure}{'; ' if cure else ''}`whitepatch publish` shows the result "
             "afterwards",
             file=sys.stderr,
@@ -138,14 +122,15 @@ class Reporter:
             self._client = client
         client = self._client
         if not seed.run_id:
-            seed.run_id = self._run(client, seed)
+            seed.run_id = run_of(client, self._experiment_id, seed, self.about["process"])
             self._watch(seed.run_id)
-        now = int(time.time() * 1000)
+        elif self._silent_until:
+            self._watch(seed.run_id)  # MLflow's monitor gives up at its first failure
         metrics = [
-            Metric(name, value, now, int(row["epoch"]))
+            Metric(name, value, int(row["at"]), int(row["epoch"]))
             for row in seed.rows
             for name, value in row.items()
-            if name != "epoch"
+            if name not in ("epoch", "at")
         ]
         for start in range(0, len(metrics), 1000):  # the most that one call may carry
             client.log_batch(seed.run_id, metrics=metrics[start : start + 1000])
@@ -161,54 +146,6 @@ class Reporter:
                 client.log_batch(seed.run_id, tags=[RunTag(TRAINING, digest)])
             client.set_terminated(seed.run_id, status)
 
-    def _run(self, client: "MlflowClient", seed: Seed) -> str:
-        """Return the run of a seed: the one it had before it was interrupted, or a new one."""
-        from whitepatch.figures import style
-
-        tags = seed.run["tags"] | {
-            KEY: seed.run["key"],
-            IDENTITY: seed.run["identity"],
-            LIVE: store.me(self.about["process"]),
-            "mlflow.runColor": style.colours(seed.run["variants"])[seed.run["tags"]["variant"]],
-        }
-        only = f"tags.`{KEY}` = '{tags[KEY]}'"
-        for found in list(store.all_runs(client, self._experiment_id, only)):
-            if COMPLETE in found.data.tags or found.info.status == "FINISHED":
-                continue
-            same = found.data.tags.get(IDENTITY) == tags[IDENTITY]
-            if same and LIVE in found.data.tags and not store.is_written(found):
-                known = _steps(client, found)
-                # one that had more was of a training that began anew
-                if max((0, *(max(steps) for steps in known.values()))) <= len(seed.rows):
-                    return self._continued(client, found, seed, tags[LIVE], known)
-            if found.info.status == "RUNNING" and not store.is_written(found):
-                client.set_terminated(found.info.run_id, "KILLED")
-        created = client.create_run(self._experiment_id, run_name=seed.run["name"], tags=tags)
-        run_id = str(created.info.run_id)
-        for name, value in seed.run["params"].items():
-            client.log_param(run_id, name, value)
-        return run_id
-
-    @staticmethod
-    def _continued(
-        client: "MlflowClient", found: Any, seed: Seed, live: str, known: Mapping[str, set[int]]
-    ) -> str:
-        run_id = str(found.info.run_id)
-        client.set_tag(run_id, LIVE, live)
-        client.update_run(run_id, status="RUNNING")
-        for name in seed.run["params"].keys() - found.data.params.keys():
-            client.log_param(run_id, name, seed.run["params"][name])
-        seed.rows = [
-            {"epoch": row["epoch"]}
-            | {
-                name: value
-                for name, value in row.items()
-                if int(row["epoch"]) not in known.get(name, ())
-            }
-            for row in seed.rows
-        ]
-        return run_id
-
     def _watch(self, run_id: str | None) -> None:
         """Log the machine's load into a run, and no longer into the one before."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -218,7 +155,7 @@ class Reporter:
             self._monitor = None
         if run_id:
             self._monitor = SystemMetricsMonitor(
-                run_id, resume_logging=True, tracking_uri=store.tracking_uri()
+                run_id, resume_logging=True, tracking_uri=tracking_uri()
             )
             self._monitor.start()
 
@@ -241,16 +178,6 @@ class Reporter:
             style.save(figure, Path(folder) / "maps.png")
             with Image.open(Path(folder) / "maps.png") as drawn:
                 return drawn.copy()
-
-
-def _steps(client: "MlflowClient", found: Any) -> dict[str, set[int]]:
-    """Return the epochs that a run has of each metric; the machine's load has no epochs."""
-    run_id = found.info.run_id
-    return {
-        name: {metric.step for metric in client.get_metric_history(run_id, name)}
-        for name in found.data.metrics
-        if not name.startswith("system/")
-    }
 
 
 def main(nice: int) -> None:

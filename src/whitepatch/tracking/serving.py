@@ -1,6 +1,6 @@
 """MLflow's pages, on this machine only."""
 
-__all__ = ["serve"]
+__all__ = ["refuse_taken", "serve"]
 
 import os
 import signal
@@ -13,7 +13,8 @@ import requests
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.tracking.store import quiet, shown_uri, tracking_uri
+from whitepatch.tracking.address import shown_uri, tracking_uri
+from whitepatch.tracking.store import quiet
 from whitepatch.tracking.views import CHARTS, links
 
 
@@ -30,12 +31,7 @@ def serve(port: int) -> int:
         print(f"MLflow: {shown_uri()} (MLFLOW_TRACKING_URI)", file=sys.stderr)  # noqa: T201
         return 0
     quiet()
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise UserError(
-                f"port {port} on 127.0.0.1 is taken; choose another: "
-                f"whitepatch ui --port {port + 1}"
-            )
+    refuse_taken(port)
     os.environ["PYTHONWARNINGS"] = "ignore"  # the server's own, of no use to who looks at runs
     print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
     # not as an argument, which everybody on this machine can read
@@ -62,6 +58,22 @@ def serve(port: int) -> int:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             return 0
+
+
+def refuse_taken(port: int) -> None:
+    """See to it that nobody listens on a port of 127.0.0.1, where pages of ours need one.
+
+    Raises:
+        UserError: Somebody does.
+    """
+    if tracking_uri().startswith("http"):
+        return
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(
+                f"port {port} on 127.0.0.1 is taken; choose another: "
+                f"whitepatch ui --port {port + 1}"
+            )
 
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:

@@ -1,4 +1,4 @@
-"""Where MLflow's store is, and how to speak with it."""
+"""How to speak with MLflow's store, and what we write on our runs."""
 
 __all__ = [
     "COMPLETE",
@@ -11,36 +11,26 @@ __all__ = [
     "client",
     "experiment",
     "filled",
-    "is_own",
     "is_written",
-    "knock",
     "me",
-    "own_artifacts",
     "quiet",
-    "reason",
-    "refuse_damage",
     "remove_artifacts",
-    "shown_uri",
-    "speaking_plainly",
-    "tracking_uri",
 ]
 
 import logging
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.files import is_running, replacing
-from whitepatch.tracking import views
+from whitepatch.files import is_running
+from whitepatch.tracking import own, views
+from whitepatch.tracking.address import is_own, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,113 +50,15 @@ HOUR = 3600
 """Seconds."""
 
 
-def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, or the project's own store: a SQLite file."""
-    own = f"sqlite:///{paths.MLFLOW.absolute()}/mlflow.db"
-    return own if is_own() else os.environ["MLFLOW_TRACKING_URI"]
-
-
-def is_own() -> bool:
-    """Say whether the store is the project's own, named by MLFLOW_TRACKING_URI or not."""
-    scheme, _, place = os.environ.get("MLFLOW_TRACKING_URI", "").partition(":///")
-    own = (paths.MLFLOW / "mlflow.db").absolute()
-    return not scheme or (scheme == "sqlite" and Path(place).absolute() == own)
-
-
-def shown_uri() -> str:
-    """Return the same without what may be secret: a user's name and password, and a query."""
-    return _without_secret(tracking_uri())
-
-
-def reason(error: Exception) -> str:
-    """Return what an error of MLflow's says, in one line, without what may be secret."""
-    return _without_secret(" ".join(str(error).split()))[:300] or type(error).__name__
-
-
-def _without_secret(text: str) -> str:
-    _, _, rest = tracking_uri().partition("://")
-    place, mark, query = rest.partition("?")
-    user, at, _ = place.partition("/")[0].rpartition("@")
-    for secret in (user + at, mark + query):
-        text = text.replace(secret, "") if secret else text
-    return text
-
-
-def own_artifacts(name: str) -> str | None:
-    """Return where artifacts lie beside the project's own store; a server knows its own place."""
-    if not is_own():
-        return None
-    return (paths.MLFLOW / "artifacts" / name).absolute().as_uri()
-
-
 def client() -> "MlflowClient":
     """Return a client of the store; MLflow is imported here, which takes seconds."""
     quiet()
     from mlflow import MlflowClient
 
     if is_own():
-        _make_own()
+        own.make()
     # models are registered where the runs are, whatever MLFLOW_REGISTRY_URI says
     return MlflowClient(tracking_uri(), tracking_uri())
-
-
-def _make_own() -> None:
-    """Make the tables of the project's own store, all of them or none, if there is none."""
-    from mlflow import MlflowClient
-
-    file = paths.MLFLOW / "mlflow.db"
-    if any(sign in str(file.absolute()) for sign in "?%"):
-        raise UserError(
-            "MLflow cannot keep a store in a folder with ? or % in its name, as "
-            f"{paths.MLFLOW.absolute()} is; move the project, or set MLFLOW_TRACKING_URI"
-        )
-    paths.MLFLOW.mkdir(exist_ok=True)
-    with FileLock(paths.MLFLOW / "store.lock"):
-        for left in paths.MLFLOW.glob(".mlflow.*.db-journal"):
-            left.unlink()  # of one who was killed
-        if not file.exists() or not file.stat().st_size:
-            with replacing(file.absolute()) as temporary:
-                MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
-
-
-def refuse_damage() -> None:
-    """See to it that the project's own store, if it is here, is whole; takes milliseconds.
-
-    Raises:
-        UserError: SQLite finds it damaged.
-    """
-    file = paths.MLFLOW / "mlflow.db"
-    if not is_own() or not file.exists():
-        return
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
-            (found,) = tables.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            return  # locked, or no permission: MLflow says so
-        found = str(error)
-    if found != "ok":
-        raise UserError(
-            f"{file} is damaged ({reason(ValueError(found))}); "
-            f"make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
-        )
-
-
-def knock(seconds: float) -> None:
-    """Ask a server whether it is there, before MLflow is imported and waits for it much longer.
-
-    Any answer will do; other stores are not asked.
-
-    Raises:
-        requests.RequestException: It does not answer within this time.
-    """
-    import requests
-
-    if (uri := tracking_uri()).startswith(("http://", "https://")):
-        address = f"{uri.partition('?')[0].rstrip('/')}/health"
-        # who refuses a handshake is there; MLflow has settings for certificates
-        with suppress(requests.exceptions.SSLError):
-            requests.get(address, timeout=seconds, stream=True).close()
 
 
 def experiment(
@@ -183,7 +75,7 @@ def experiment(
     Raises:
         UserError: The project's folder was moved, so its store points to where artifacts were.
     """
-    where = own_artifacts(name)
+    where = own.artifacts(name)
     paths.MLFLOW.mkdir(exist_ok=True)
     # the first to come makes the tables, and the experiment
     with FileLock(paths.MLFLOW / "store.lock"):
@@ -224,11 +116,19 @@ def filled(tags: Mapping[str, str], experiment_id: object) -> dict[str, str]:
     }
 
 
-def all_runs(speaker: "MlflowClient", experiment_id: str, only: str = "") -> Iterator[Any]:
+def all_runs(
+    speaker: "MlflowClient",
+    experiment_id: str,
+    only: str = "",
+    stage: Literal["active", "deleted"] = "active",
+) -> Iterator[Any]:
     """Yield all runs of an experiment that a filter lets through, newest first."""
+    from mlflow.entities import ViewType
+
+    view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY}[stage]
     token = None
     while True:
-        page = speaker.search_runs([experiment_id], only, max_results=1000, page_token=token)
+        page = speaker.search_runs([experiment_id], only, view, 1000, page_token=token)
         yield from page
         token = page.token
         if not token:
@@ -278,39 +178,3 @@ def quiet(seconds: int = 60) -> None:
     }.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-@contextmanager
-def speaking_plainly() -> Iterator[None]:
-    """Say in one line what is wrong with the store, and the cure.
-
-    Raises:
-        UserError: Whatever MLflow, its transports or its databases raise; they have many kinds.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"MLflow at {shown_uri()} could not be written: {reason(error)}; "
-            f"{cure(error)}, then: whitepatch publish"
-        ) from error
-
-
-def cure(error: Exception) -> str:
-    """Return what mends a store that raised this."""
-    said = str(error).lower()
-    if any(words in said for words in ("disk is full", "no space left", "file too large")):
-        return "free some space"
-    if any(words in said for words in ("readonly", "read-only", "permission denied")):
-        return "let it be written by you"
-    if not is_own():
-        refused = any(words in said for words in ("401", "403", "unauthorized", "forbidden"))
-        credentials = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        return credentials if refused else "see to that server, or unset MLFLOW_TRACKING_URI"
-    # its tables are not those of this MLflow, or damaged; nothing else needs so much
-    tables = ("malformed", "no such", "already exists", "duplicate column", "revision", "schema")
-    if any(words in said for words in (*tables, "not a database", "out-of-date")):
-        return f"rm -r {paths.MLFLOW}"
-    return "wait for whoever else writes to it"

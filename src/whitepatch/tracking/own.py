@@ -1,0 +1,63 @@
+"""The project's own store: a SQLite file in `mlflow/`, with artifacts beside it."""
+
+__all__ = ["artifacts", "make", "refuse_damage"]
+
+import sqlite3
+from contextlib import closing
+
+from filelock import FileLock
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+from whitepatch.files import replacing
+from whitepatch.tracking.address import is_own
+from whitepatch.tracking.trouble import reason
+
+
+def artifacts(name: str) -> str | None:
+    """Return where artifacts lie beside the project's own store; a server knows its own place."""
+    if not is_own():
+        return None
+    return (paths.MLFLOW / "artifacts" / name).absolute().as_uri()
+
+
+def make() -> None:
+    """Make the tables of the project's own store, all of them or none, if there is none."""
+    from mlflow import MlflowClient
+
+    file = paths.MLFLOW / "mlflow.db"
+    if any(sign in str(file.absolute()) for sign in "?%"):
+        raise UserError(
+            "MLflow cannot keep a store in a folder with ? or % in its name, as "
+            f"{paths.MLFLOW.absolute()} is; move the project, or set MLFLOW_TRACKING_URI"
+        )
+    paths.MLFLOW.mkdir(exist_ok=True)
+    with FileLock(paths.MLFLOW / "store.lock"):
+        for left in paths.MLFLOW.glob(".mlflow.*.db-journal"):
+            left.unlink()  # of one who was killed
+        if not file.exists() or not file.stat().st_size:
+            with replacing(file.absolute()) as temporary:
+                MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
+
+
+def refuse_damage() -> None:
+    """See to it that the project's own store, if it is here, is whole; takes milliseconds.
+
+    Raises:
+        UserError: SQLite finds it damaged.
+    """
+    file = paths.MLFLOW / "mlflow.db"
+    if not is_own() or not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
+            (found,) = tables.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            return  # locked, or no permission: MLflow says so
+        found = str(error)
+    if found != "ok":
+        raise UserError(
+            f"{file} is damaged ({reason(ValueError(found))}); "
+            f"make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
+        )
