@@ -78,7 +78,7 @@ def test_sign_flips_by_hand():
     assert difference([1.0, 2.0, 0.0], [0.0, 0.0, 4.0], "x").p_value == pytest.approx(1)
 
 
-@pytest.mark.parametrize("num_seeds", [2, 3, 12])
+@pytest.mark.parametrize("num_seeds", [2, 3, 12, 13])
 def test_of_few_seeds_every_flip_is_counted(num_seeds):
     # all above zero: only they as they are, and all turned, are as far from it
     found = difference(np.arange(1.0, num_seeds + 1), np.zeros(num_seeds), "x")
@@ -89,6 +89,7 @@ def test_of_many_seeds_9999_flips_are_drawn():
     # none of them is as far from zero; each side counts the seeds as they are
     found = difference(np.arange(1.0, 41), np.zeros(40), "x")
     assert found.p_value == found.smallest_p == 2 / 10000
+    assert difference(np.arange(14.0), np.zeros(14), "x").smallest_p == 2 / 10000
 
 
 def test_the_probability_counts_every_pair_and_half_of_ties():
