@@ -162,6 +162,68 @@ def test_git(here, tmp_path, monkeypatch):
     assert (found.state, found.said[:27]) == ("bad", "fatal: not a git repository")
 
 
+def test_a_git_that_is_silent_or_not_here(monkeypatch):
+    monkeypatch.setattr(machine, "ask", lambda *_: (None, "", ""))
+    assert machine.git(None)[0].said == "git status takes long"
+    monkeypatch.setattr(machine, "which", lambda _: None)
+    assert machine.git(None)[0].cure == "install git"
+
+
+def test_another_python_is_bad(monkeypatch):
+    assert machine.python(None)[0].state == "ok"
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.sys, "version_info", (3, 13, 0, "final", 0))
+        (found,) = machine.python(None)
+    assert (found.state, found.cure) == ("bad", "make PYTHON=/path/to/python3.11 setup")
+
+
+@pytest.mark.usefixtures("empty")
+def test_packages_are_looked_for_in_the_project_alone():
+    (found,) = machine.packages(None)
+    assert (found.state, found.said) == ("look", "pyproject.toml is not here")
+
+
+def test_a_cache_that_cannot_be_written_is_bad(here, monkeypatch):
+    (here / ".dvc/cache").mkdir(exist_ok=True)
+    assert kept.cache(None)[0].said == f"{here}/.dvc/cache can be written"
+    # who is root may write everywhere
+    monkeypatch.setattr(kept.os, "access", lambda *_: False)
+    (found,) = kept.cache(None)
+    assert (found.state, found.said) == ("bad", f"{here}/.dvc/cache cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said", "cure"),
+    [
+        ((None, "", ""), "look", "DVC takes long", "dvc status"),
+        (
+            (255, "", "ERROR: Unable to acquire lock. Most likely another DVC"),
+            "look",
+            "DVC is at work, or takes long",
+            "dvc status",
+        ),
+        (
+            (255, "", "Unable to read RWLock-file '.dvc/tmp/rwlock'. JSON is corrupted"),
+            "bad",
+            "Unable to read RWLock-file '.dvc/tmp/rwlock'. JSON is corrupted",
+            "rm .dvc/tmp/rwlock",
+        ),
+        (
+            (255, "", "'./dvc.lock' is invalid"),
+            "bad",
+            "'./dvc.lock' is invalid",
+            "git checkout dvc.lock",
+        ),
+        ((0, "{}", ""), "ok", "up to date", ""),
+    ],
+)
+def test_what_dvc_answers(here, monkeypatch, answer, state, said, cure):
+    (here / "dvc.lock").write_text("stages:\n  report@demo:\n    cmd: another\n", encoding="utf-8")
+    monkeypatch.setattr(kept, "ask", lambda *_: answer)
+    (found,) = kept.pipeline(params.load())
+    assert (found.state, found.said, found.cure) == (state, said, cure)
+
+
 def test_the_cache_and_the_remote(here, tmp_path):
     assert kept.remote(None)[0].said.startswith("none")
     shared = tmp_path / "shared"

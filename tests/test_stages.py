@@ -1,8 +1,13 @@
+import errno
 import shutil
 import subprocess
 import sys
 
 import pytest
+from safetensors import SafetensorError
+
+from whitepatch.errors import UserError
+from whitepatch.stages import run_app, split
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,66 @@ def test_a_users_mistake_is_one_line_and_status_2(root, tmp_path, command, words
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def test_an_overview_of_nothing_is_refused(root, tmp_path):
+    shutil.copy(root / "params.yaml", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "whitepatch.stages.compare"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    *why, last = done.stderr.splitlines()
+    assert last == "no experiment has results yet; run: make demo"
+    assert next(line.split()[:2] for line in why) == ["compare:", "demo"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "a.csv"), "a.csv: Read-only file system; "),
+        (
+            SafetensorError("Error while serializing: I/O error: No space (os error 28)"),
+            "a file of weights: No space left on device; free some space",
+        ),
+        (UserError("a name\nin two lines"), "a name in two lines"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(capsys, monkeypatch, error, line):
+    def refused():
+        raise error
+
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        run_app(refused)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENXIO, "No such device or address"),
+        SafetensorError("Error while deserializing header: invalid JSON in header"),
+        SafetensorError("I/O error: odd (os error 6)"),
+    ],
+)
+def test_what_may_be_our_own_fault_keeps_its_traceback(error):
+    def refused():
+        raise error
+
+    with pytest.raises(type(error)):
+        run_app(refused)
+
+
+def test_a_split_without_a_patch_is_refused_before_any_training(everything):
+    experiment = everything.experiment("demo")
+    rare = experiment.patch.model_copy(update={"probability": 1e-9})
+    with pytest.raises(UserError, match=r"^split\.train must hold images with and without a patch"):
+        split._refuse_one_sided(experiment.model_copy(update={"patch": rare}))
+    split._refuse_one_sided(experiment)

@@ -60,7 +60,7 @@ def pipeline(everything: Params | None) -> list[Finding]:
     lock = Path("dvc.lock")
     ran = lock.read_text(encoding="utf-8", errors="replace") if lock.exists() else ""
     status, said, error = ask(*DVC, "status", "--json")
-    if status is None or (status and "lock" in error and "dvc.lock" not in error):
+    if status is None or (status and ("acquire lock" in error or "is busy" in error)):
         reason = "DVC is at work, or takes long" if status else "DVC takes long"
         return [Finding("pipeline", "look", reason, "dvc status")]
     if status or not said.lstrip().startswith("{"):
