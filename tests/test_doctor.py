@@ -224,6 +224,30 @@ def test_what_dvc_answers(here, monkeypatch, answer, state, said, cure):
     assert (found.state, found.said, found.cure) == (state, said, cure)
 
 
+@pytest.mark.parametrize("content", [None, "", "stages:\n  fetch:\n    cmd: x\n"])
+def test_a_plan_that_is_gone_or_cut_is_bad(here, monkeypatch, content):
+    monkeypatch.setattr(kept, "ask", lambda *_: (0, "{}", ""))
+    (here / "dvc.yaml").unlink()
+    if content is not None:
+        (here / "dvc.yaml").write_text(content)
+    (found,) = kept.pipeline(params.load())
+    assert (found.state, found.cure) == ("bad", "git checkout dvc.yaml")
+
+
+def test_results_that_the_lock_does_not_know_are_not_to_be_made_again(here, monkeypatch):
+    monkeypatch.setattr(kept, "ask", lambda *_: (0, "{}", ""))
+    (here / "reports/demo").mkdir(parents=True)
+    (here / "reports/demo/report.md").touch()
+    (found,) = kept.pipeline(params.load())
+    assert (found.state, found.cure) == ("look", "git checkout dvc.lock")
+
+
+def test_a_broken_setting_of_dvc_is_no_fault_of_ours(here):
+    (here / ".dvc/config").write_text("[core")
+    (found,) = [one for one in doctor.examine() if one.what == "dvc cache"]
+    assert (found.state, found.cure[:25]) == ("bad", "git checkout .dvc/config;")
+
+
 def test_the_cache_and_the_remote(here, tmp_path):
     assert kept.remote(None)[0].said.startswith("none")
     shared = tmp_path / "shared"
@@ -349,7 +373,7 @@ def test_what_dead_processes_left(empty, dead):
     assert [one.said for one in leftovers(None)] == ["none"]
     for name in ("data/split", "checkpoints", ".dvc/tmp"):
         (empty / name).mkdir(parents=True)
-    (empty / f"data/split/.demo.{dead}.csv").touch()
+    (empty / f"data/split/.demo.whitepatch-{dead}.csv").touch()
     (empty / f"data/split/.demo.{os.getpid()}.csv").touch()
     (empty / "checkpoints/demo-cnn.pid").write_text(str(dead))
     (empty / "checkpoints/demo-cbam.pid").write_text(str(os.getpid()))
@@ -359,7 +383,7 @@ def test_what_dead_processes_left(empty, dead):
     (empty / ".dvc/tmp/rwlock").write_text(json.dumps(lock))
     said = [one.said for one in leftovers(None)]
     assert said == [
-        f"1 half-written: data/split/.demo.{dead}.csv",
+        f"1 half-written: data/split/.demo.whitepatch-{dead}.csv",
         "locks of processes that have ended: checkpoints/demo-cnn.pid",
         "1 checkpoints, 0 MB, of trainings that were interrupted",
         f".dvc/tmp/rwlock names processes that have ended: {dead}",

@@ -37,9 +37,11 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_kept(tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     dead, alive, other = (
-        tmp_path / f".{name}.csv" for name in (f"a.{gone.pid}", f"a.{os.getppid()}", "a.b")
+        tmp_path / f".{name}.csv"
+        for name in (f"a.whitepatch-{gone.pid}", f"a.whitepatch-{os.getppid()}", "a.2024")
     )
-    for path in (dead, alive, other):
+    impossible = tmp_path / f".b.whitepatch-{10**20}.csv"
+    for path in (dead, alive, other, impossible):
         path.write_text("half")
     write_text(tmp_path / "a.csv", "whole")
     assert sorted(tmp_path.iterdir()) == sorted([alive, other, tmp_path / "a.csv"])

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -192,6 +193,42 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         assert run(folder, "dvc", "repro", "report@demo")[0] == 0
         assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
         assert results(folder) == before
+
+
+@pytest.mark.pipeline
+def test_the_overview_shows_no_number_that_was_changed_behind_dvcs_back(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    metrics = folder / "reports/demo/metrics/cnn.json"
+    whole = metrics.read_bytes()
+    for content in (whole.replace(b"1", b"2", 1), b"", b"{}"):
+        metrics.write_bytes(content)
+        status, said = run(folder, "dvc", "repro", "compare")
+        assert status != 0
+        assert "Traceback" not in said
+        assert "compare: reports/demo/metrics/cnn.json is not what dvc.lock has" in said
+    metrics.write_bytes(whole)
+    # nor an experiment of which one part is newer than the rest
+    lock = YAML(typ="safe", pure=True).load(folder / "dvc.lock")
+    lock["stages"]["report@demo"]["deps"][-1]["path"] = "models/demo/cnn"
+    YAML().dump(lock, folder / "dvc.lock")
+    status, said = run(folder, "dvc", "repro", "compare")
+    assert "compare: demo is left out: models/demo/cnn has changed since report@demo ran" in said
+
+
+@pytest.mark.pipeline
+def test_what_a_killed_stage_left_half_written_enters_no_sum_and_goes(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    lock = (folder / "dvc.lock").read_bytes()
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    left = folder / f"reports/demo/maps/.cnn.whitepatch-{gone.pid}.npz"
+    left.write_bytes(b"half")
+    assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+    assert (folder / "dvc.lock").read_bytes() == lock
+    run(folder, "dvc", "repro", "compare")  # always runs, and tidies up
+    assert not left.exists()
 
 
 @pytest.mark.pipeline

@@ -1,4 +1,5 @@
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 from whitepatch import paths, prediction
 from whitepatch.__main__ import commands
 from whitepatch.errors import UserError
+from whitepatch.files import write_json
 from whitepatch.models.classifier import build
+from whitepatch.params import protocol
 from whitepatch.prediction import predict, read_picture, trained
 
 PIXELS = np.random.default_rng(5).integers(256, size=(96, 96, 3), dtype=np.uint8)
@@ -69,6 +72,26 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(UserError, match="too many pixels"):
         read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["jpg", "dds", "avif", "png"])
+def test_a_damaged_picture_is_read_or_refused_in_one_line(tmp_path, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {} if kind == "dds" else {"exif": exif}
+    Image.fromarray(PIXELS[:24, :24]).save(tmp_path / f"whole.{kind}", **options)
+    whole = (tmp_path / f"whole.{kind}").read_bytes()
+    generator = np.random.default_rng(9)
+    for place, value in generator.integers([min(len(whole), 300), 256], size=(300, 2)):
+        damaged = bytearray(whole)
+        damaged[place] = value
+        (tmp_path / f"a.{kind}").write_bytes(damaged)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert read_picture(tmp_path / f"a.{kind}").shape == (3, 96, 96)
+            except UserError as refused:
+                assert len(str(refused).splitlines()) == 1  # noqa: PT017 -- or none at all
 
 
 @pytest.fixture
@@ -142,6 +165,35 @@ def test_any_name_of_a_picture_is_drawn(project, name):
     done = CliRunner().invoke(commands, arguments)
     assert done.exit_code == 0, done.output
     assert done.stdout.split(maxsplit=2)[-1].endswith(name + "\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("x\n1.0000  patch     y.png", "x\\n1.0000  patch     y.png"), ("\udcff.png", "\\udcff.png")],
+)
+def test_a_name_that_cannot_be_printed_is_escaped(project, name, shown):
+    shutil.copy(project / "a.png", project / name)
+    arguments = ["predict", name, "--variant", "cbam_spatial", "--seed", "1"]
+    done = CliRunner().invoke(commands, arguments)
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    assert line.endswith(shown)
+
+
+@pytest.mark.usefixtures("project")
+def test_more_pictures_than_a_figure_can_hold_are_refused():
+    done = CliRunner().invoke(commands, ["predict", *["a.png"] * 101])
+    assert str(done.exception) == "at most 100 pictures fit a figure, got 101"
+
+
+@pytest.mark.usefixtures("project")
+def test_weights_of_other_pixels_or_patches_are_refused(everything):
+    experiment = everything.experiment("demo")
+    write_json(paths.metrics("demo", "cbam_spatial"), {"protocol": protocol(experiment)})
+    trained("demo", "cbam_spatial", 1, experiment)
+    pixels = experiment.pixels.model_copy(update={"scale": 255})
+    with pytest.raises(UserError, match=r"^experiments\.demo\.pixels is not what cbam_spatial was"):
+        trained("demo", "cbam_spatial", 1, experiment.model_copy(update={"pixels": pixels}))
 
 
 @pytest.mark.usefixtures("project")

@@ -1,5 +1,6 @@
 """What dvc.lock says, without a pipeline; with one: tests/test_pipeline.py."""
 
+import json
 from hashlib import md5
 
 import pytest
@@ -44,6 +45,7 @@ def test_what_is_as_recorded_passes_and_what_is_not_here_too(here):
         ("report@demo", "evaluate@demo-cbam", True),
         ("publish@demo", "report@demo", True),
         ("compare", "report@photos", True),
+        ("compare", "evaluate@photos-cnn", True),
         ("compare", "train@photos-cnn", False),
         ("compare", "publish@photos", False),
         ("mine@demo", "split@demo", False),
@@ -56,6 +58,39 @@ def test_a_stage_builds_on_those_before_it_of_its_experiment_and_variant(stage, 
 def test_without_a_lock_nothing_is_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert list(recorded.outputs()) == []
+
+
+def test_what_is_being_written_is_no_part_of_a_folder(tmp_path):
+    (tmp_path / "a").touch()
+    before = recorded._sum(tmp_path)
+    (tmp_path / ".a.whitepatch-1.npz").touch()
+    assert recorded._sum(tmp_path) == before
+    (tmp_path / ".a.npz").touch()
+    assert recorded._sum(tmp_path) != before
+
+
+def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
+    (output, _) = recorded.outputs()
+    assert output.cure() == "rm -r a && dvc checkout a, or: dvc repro -f -s train@demo-cnn"
+    kept = recorded.CACHE / output.md5[:2] / output.md5[2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"hello")
+    assert output.cure().startswith("rm -r a && dvc checkout a")
+    kept.write_bytes(b"hellp")
+    assert output.cure() == f"so is DVC's cache: rm -f {kept} && dvc repro -f -s train@demo-cnn"
+    # of a folder the cache has a list, and its files
+    listed = json.dumps([{"md5": output.md5, "relpath": "a"}]).encode()
+    total = md5(listed, usedforsecurity=False).hexdigest()
+    place = recorded.CACHE / total[:2] / f"{total[2:]}.dir"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(listed)
+    folder = recorded.Output("train@demo-cnn", here / "m", f"{total}.dir")
+    assert f"rm -f {kept} &&" in folder.cure()
+
+
+def test_without_git_there_is_still_a_cure(here, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    assert next(recorded.outputs()).cure().startswith("rm -r a && dvc checkout a")
 
 
 def test_a_lock_that_is_being_written_is_read_again(here, monkeypatch):

@@ -1,5 +1,7 @@
 """Numbers of a rebuild against those that Git has; `--hashes` is tested in the miniature."""
 
+import shutil
+
 import pytest
 from helpers.project import run
 
@@ -12,9 +14,10 @@ RECORDED = HEAD + "cnn,accuracy,3,0.5,0.1,0.4,0.6,0.4,0.6\ncnn,auc,3,0.25,0,0.25
 
 
 @pytest.fixture
-def recorded(tmp_path, monkeypatch):
+def recorded(root, tmp_path, monkeypatch):
     """Return the table of a project whose results Git has."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(root / "params.yaml", tmp_path)
     path = tmp_path / "reports/demo/comparison.csv"
     path.parent.mkdir(parents=True)
     path.write_text(RECORDED)
@@ -51,12 +54,29 @@ def test_what_cannot_be_compared_is_one_line(recorded):
         list(verify.numbers("demo", "v1"))
     with pytest.raises(UserError, match="make it: dvc repro report@photos"):
         list(verify.numbers("photos"))
+    with pytest.raises(UserError, match="no experiment 'mine' in params"):
+        list(verify.numbers("mine"))
+    for damage in (b"", b"\xff\xfe", RECORDED.replace("0.6,0.4", "x.6,0.4").encode()):
+        recorded.write_bytes(damage)
+        with pytest.raises(UserError, match=r"no table of results: .*; make it again: dvc repro"):
+            list(verify.numbers("demo"))
     recorded.write_text(HEAD + "cnn,accuracy,3,0.5,0.1,0.4,0.6,0.4,0.6\n")
     with pytest.raises(UserError, match="has other variants or measures than in HEAD"):
         list(verify.numbers("demo"))
 
 
-@pytest.mark.parametrize("content", ["stages: [", "", "schema: 1"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "stages: [",
+        "",
+        "schema: 1",
+        "stages: {a: {outr: []}}",
+        "stages: {a: {outs: [{path: b}]}}",
+        "stages: {a: 1}",
+        "stages: {a: {cmd: b}}",
+    ],
+)
 def test_a_broken_lock_is_refused_with_the_cure(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"dvc\.lock is not here"):

@@ -25,6 +25,8 @@ from helpers.project import environment, load, miniature, results, run
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from whitepatch.files import is_scratch
+
 ROOT = Path(__file__).parents[1]
 STAGES = (
     "fetch@photos",
@@ -191,12 +193,7 @@ class Torture:
         assert load(self.folder / "dvc.lock") == self.lock, f"{what}: other dvc.lock"
         left = [*(self.folder / "checkpoints").glob("*")]
         for place in ("data", "models", "reports"):
-            # files.replacing names a file that is being written `.<name>.<process>.<suffix>`
-            left += [
-                path
-                for path in (self.folder / place).rglob(".*")
-                if path.name != ".gitignore" and any(part.isdecimal() for part in path.suffixes)
-            ]
+            left += [path for path in (self.folder / place).rglob(".*") if is_scratch(path)]
         assert not left, f"{what}: left behind: {left}"
 
 

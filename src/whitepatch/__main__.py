@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 
 from whitepatch import params, paths, recorded
-from whitepatch.errors import UserError
+from whitepatch.errors import UserError, printable
 from whitepatch.stages import run_app
+
+MOST_PICTURES = 100
+"""That `predict` takes at once."""
 
 commands = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
@@ -58,6 +61,8 @@ def predict(
     from whitepatch.figures.panels import prediction_panel
     from whitepatch.models.classifier import title
 
+    if len(pictures) > MOST_PICTURES:
+        raise UserError(f"at most {MOST_PICTURES} pictures fit a figure, got {len(pictures)}")
     if output.is_dir() or output.suffix.lower() != ".png":
         raise UserError(f"--output must be the name of a .png file, got {str(output)!r}")
     if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
@@ -70,9 +75,10 @@ def predict(
     network = prediction.trained(experiment, variant, seed, chosen)
     found = prediction.predict(network, images)
     for path, probability in zip(pictures, found.probabilities, strict=True):
-        typer.echo(f"{probability:.4f}  {'patch   ' if probability > 0.5 else 'no patch'}  {path}")
+        verdict = "patch   " if probability > 0.5 else "no patch"
+        typer.echo(f"{probability:.4f}  {verdict}  {printable(str(path))}")
     names = [
-        f"{path.name}\n{probability:.3f}"
+        f"{printable(path.name)}\n{probability:.3f}"
         for path, probability in zip(pictures, found.probabilities, strict=True)
     ]
     style.save(prediction_panel(found.pictures, found.maps, names, title(variant)), output)

@@ -1,6 +1,6 @@
 """The one exception that speaks to people."""
 
-__all__ = ["UserError", "short"]
+__all__ = ["UserError", "printable", "short"]
 
 
 class UserError(Exception):
@@ -9,6 +9,13 @@ class UserError(Exception):
     The message is one line: what, which rule, what was given, how to mend it.
     Commands print it without a traceback and exit with status 2.
     """
+
+
+def printable(name: str) -> str:
+    """Return a name that somebody gave with whatever cannot be printed escaped."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name
+    )
 
 
 def short(text: str, most: int) -> str:

@@ -1,16 +1,19 @@
 """Writing files whole or not at all."""
 
-__all__ = ["digest", "is_running", "replacing", "write_json", "write_text"]
+__all__ = ["digest", "is_running", "is_scratch", "replacing", "sweep", "write_json", "write_text"]
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+SCRATCH = re.compile(r"\..+\.whitepatch-(?P<process>[0-9]+)(\.\w+)?")
+"""The name of what a process is writing; .dvcignore has it, too."""
 
 
 @contextmanager
@@ -18,18 +21,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; move it into place if the block succeeds.
 
     The block may write a file or make a folder under the temporary name. If it fails,
-    nothing is left and `path` is as it was. What a killed process left of the same is removed.
+    nothing is left and `path` is as it was. What killed processes left beside it is removed.
 
     Raises:
         IsADirectoryError: The block wrote a file, and `path` is a folder; it stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{escape(path.stem)}.*{escape(path.suffix)}"):
-        number = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
-        if number.isdecimal() and not is_running(int(number)):
-            _remove(left)
+    sweep(*path.parent.glob(".*"))
     # the suffix stays last, because writers choose their format by it
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.whitepatch-{os.getpid()}{path.suffix}")
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
@@ -37,6 +37,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         _remove(temporary)
+
+
+def is_scratch(path: Path) -> bool:
+    """Say whether a path is named as what is being written."""
+    return SCRATCH.fullmatch(path.name) is not None
+
+
+def sweep(*paths: Path) -> None:
+    """Remove those of the paths that a process was writing when it was killed."""
+    for path in paths:
+        writing = SCRATCH.fullmatch(path.name)
+        if writing and not is_running(int(writing["process"])):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
@@ -50,7 +63,7 @@ def is_running(process: int) -> bool:
     """Say whether there is such a process on this machine."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return False
     except PermissionError:
         pass  # it runs, and is somebody else's

@@ -2,6 +2,7 @@
 
 __all__ = ["Prediction", "images_of", "predict", "read_picture"]
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from whitepatch import saved, training
+from whitepatch import paths, saved, training
 from whitepatch.data.binary import SIDE
 from whitepatch.data.images import DeviceImages
 from whitepatch.data.manifest import Part
@@ -20,7 +21,7 @@ from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError
 from whitepatch.maps import Maps, maps_of
 from whitepatch.models.classifier import Classifier
-from whitepatch.params import Experiment
+from whitepatch.params import Experiment, protocol
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         ) from None
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read; PNG and JPEG can") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged picture makes its reader raise anything
         raise UserError(f"{path} cannot be read as a picture ({error})") from None
     if rgb.size != (SIDE, SIDE):
         rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BOX)
@@ -75,8 +78,18 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
     """Return the network of a seed, with its weights at the chosen epoch.
 
     Raises:
-        UserError: There is no such seed, or its weights are missing or damaged.
+        UserError: There is no such seed, its weights are missing or damaged, or it was trained on
+            other patches or pixels.
     """
+    measured = paths.metrics(name, variant)
+    if measured.exists():
+        trained_with = json.loads(measured.read_text(encoding="utf-8"))["protocol"]
+        for section in ("patch", "pixels"):
+            if trained_with[section] != protocol(experiment)[section]:
+                raise UserError(
+                    f"experiments.{name}.{section} is not what {variant} was trained with; "
+                    f"train it again: dvc repro evaluate@{name}-{variant}"
+                )
     if seed not in experiment.train.seeds:
         known = ", ".join(map(str, experiment.train.seeds))
         raise UserError(f"experiment {name} has no seed {seed}; it has {known}")

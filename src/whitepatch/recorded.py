@@ -10,14 +10,19 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
 
 from whitepatch.errors import UserError
+from whitepatch.files import is_scratch
 
 LOCK = Path("dvc.lock")
+
+CACHE = Path(".dvc/cache/files/md5")
+"""Of DVC, unless it is told of another; then its damage is not seen."""
 
 ORDER = ("fetch", "split", "train", "evaluate", "report", "publish", "compare")
 """Stages build on those before them."""
@@ -40,10 +45,14 @@ class Output:
     def cure(self) -> str:
         """Return what brings it back: from Git or DVC's cache, whoever has it, or by making it."""
         command = ["git", "ls-files", str(self.path)]
-        asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        with suppress(FileNotFoundError):
+            asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+            if asked.stdout:
+                return f"git checkout {self.path}, or: dvc repro -f -s {self.stage}"
+        if damaged := list(_damaged(self.md5)):
+            names = " ".join(map(str, damaged))
+            return f"so is DVC's cache: rm -f {names} && dvc repro -f -s {self.stage}"
         kept = f"rm -r {self.path} && dvc checkout {self.path}"
-        if asked.stdout:
-            kept = f"git checkout {self.path}"
         return f"{kept}, or: dvc repro -f -s {self.stage}"
 
 
@@ -115,8 +124,8 @@ def _builds_on(stage: str, earlier: str) -> bool:
         return before == "fetch" and verb == "split"
     experiment, _, variant = subject.partition("-")
     its_experiment, _, its_variant = other.partition("-")
-    if not subject:
-        return before == "report"
+    if not subject:  # the overview shows what was evaluated, of every experiment
+        return before in ("evaluate", "report")
     return experiment == its_experiment and (not variant or its_variant in ("", variant))
 
 
@@ -126,12 +135,35 @@ def _sum(path: Path) -> str:
         listed = [
             {"md5": _sum(file), "relpath": file.relative_to(path).as_posix()}
             for file in path.rglob("*")
-            if file.is_file() and file.name != ".gitignore"
+            if file.is_file() and file.name != ".gitignore" and not is_scratch(file)
         ]
         listed.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
         return md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:
         return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()
+
+
+def _damaged(total: str) -> Iterator[Path]:
+    """Yield what DVC's cache has under a sum, or under those of a folder's files, and is not so."""
+    kept = CACHE / total[:2] / total[2:]
+    if not kept.is_file():
+        return
+    if _sum(kept) != total.removesuffix(".dir"):
+        yield kept
+    elif total.endswith(".dir"):
+        for entry in json.loads(kept.read_bytes()):
+            yield from _damaged(entry["md5"])
+
+
+def _whole(stages: dict[str, Any]) -> dict[str, Any]:
+    """Return the stages of dvc.lock if they have the form that DVC gives them; else raise."""
+    for stage, entry in stages.items():
+        if not entry.keys() <= {"cmd", "deps", "params", "outs"}:
+            raise ValueError(stage)
+        for one in (*entry.get("deps", []), *entry.get("outs", [])):
+            if not {"path", "md5"} <= one.keys():
+                raise ValueError(stage)
+    return dict(stages)
 
 
 def _locked() -> dict[str, Any]:
@@ -142,10 +174,10 @@ def _locked() -> dict[str, Any]:
     for pause in (0.1, 0.5, 2.0, None):
         try:
             text = LOCK.read_text(encoding="utf-8")
-            return dict(YAML(typ="safe", pure=True).load(text)["stages"])
+            return _whole(YAML(typ="safe", pure=True).load(text)["stages"])
         except FileNotFoundError:
             return {}
-        except (YAMLError, UnicodeDecodeError, TypeError, KeyError, ValueError):
+        except (YAMLError, UnicodeDecodeError, AttributeError, TypeError, KeyError, ValueError):
             # another DVC may be writing it just now
             if pause is not None:
                 time.sleep(pause)

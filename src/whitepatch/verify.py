@@ -12,16 +12,19 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from whitepatch import paths
+from whitepatch import params, paths
 from whitepatch.errors import UserError
 from whitepatch.recorded import LOCK, is_as_recorded, outputs
 
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
+
+
+NUMBERS = ("mean", "min", "max")
+"""Columns that are compared."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,14 @@ def hashes() -> Iterator[Finding]:
     What `whitepatch publish` writes is left out: it renews its receipts without DVC.
 
     Raises:
-        UserError: There is no dvc.lock, or it cannot be read.
+        UserError: There is no dvc.lock, it cannot be read, or it has no outputs.
     """
     if not LOCK.exists():
         raise UserError(f"{LOCK} is not here; run this from the project's root")
-    for output in outputs():
+    recorded = list(outputs())
+    if not recorded:
+        raise UserError(f"{LOCK} has no outputs; take it from Git: git checkout {LOCK}")
+    for output in recorded:
         path = output.path
         if path.is_relative_to(paths.MLFLOW):
             continue
@@ -72,13 +78,15 @@ def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
         revision: Of Git, that has the recorded one.
 
     Raises:
-        UserError: One of the two is missing, or they have not the same rows.
+        UserError: There is no such experiment, one of the two tables is missing or damaged, or
+            they have not the same rows.
     """
+    params.load().experiment(experiment)
     path = paths.report(experiment) / "comparison.csv"
     if not path.exists():
         raise UserError(f"{path} is not here; make it: dvc repro report@{experiment}")
-    here = _rows(pd.read_csv(path))
-    there = _rows(pd.read_csv(io.BytesIO(_committed(path, revision))))
+    here = _rows(path.read_bytes(), f"{path}; make it again: dvc repro -f -s report@{experiment}")
+    there = _rows(_committed(path, revision), f"{path} in {revision}; name another revision")
     if here.keys() != there.keys():
         raise UserError(f"{path} has other variants or measures than in {revision}")
     for name, recorded in there.items():
@@ -95,8 +103,14 @@ def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
         yield Finding(name, good, words)
 
 
-def _rows(table: pd.DataFrame) -> dict[str, Any]:
-    return {f"{row['variant']} {row['measure']}": row for row in table.to_dict("records")}
+def _rows(content: bytes, where: str) -> dict[str, dict[str, float]]:
+    try:
+        return {
+            f"{row['variant']} {row['measure']}": {key: float(row[key]) for key in NUMBERS}
+            for row in pd.read_csv(io.BytesIO(content)).to_dict("records")
+        }
+    except (KeyError, TypeError, ValueError):  # pandas' own errors are of these
+        raise UserError(f"this is no table of results: {where}") from None
 
 
 def _committed(path: Path, revision: str) -> bytes:

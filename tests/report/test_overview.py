@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from whitepatch import params, paths
+from whitepatch.errors import UserError
 from whitepatch.report import overview, page
 from whitepatch.report.results import load, published, why_not
 
@@ -55,6 +56,25 @@ def test_the_published_numbers_are_those_of_the_articles_page(root, monkeypatch)
         train, test = published().pop(variant).values()
         assert f"| {name} | {train} | {test} |" in page
     assert len(published()) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "a number that is not finite, or none"),
+        ("variant;min_train_loss;min_test_loss\ncnn;1;2\n", "KeyError"),
+        ("variant,min_train_loss,min_test_loss\ncnn,1\n", "TypeError"),
+        ("variant,min_train_loss,min_test_loss\ncnn,1,two\n", "ValueError"),
+        ("variant,min_train_loss,min_test_loss\ncnn,1,nan\n", "not finite"),
+        ("variant,min_train_loss,min_test_loss\ncmm,1,2\n", "no variant 'cmm'"),
+    ],
+)
+def test_published_numbers_that_are_no_table_are_refused(tmp_path, monkeypatch, content, words):
+    monkeypatch.chdir(tmp_path)
+    paths.PUBLISHED.parent.mkdir()
+    paths.PUBLISHED.write_text(content)
+    with pytest.raises(UserError, match=f"{words}.*git checkout data/published.csv"):
+        published()
 
 
 @pytest.mark.usefixtures("here")

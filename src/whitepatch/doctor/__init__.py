@@ -52,6 +52,12 @@ def examine() -> list[Finding]:
 def _checked(what: str, check: Check, everything: Params | None) -> list[Finding]:
     try:
         return check(everything)
+    except UserError as error:
+        said, _, cure = str(error).partition("; ")
+        return [Finding(what, "bad", said, cure)]
+    except OSError as error:
+        cure = "let it be read and written by you"
+        return [Finding(what, "bad", f"could not be looked at: {short(str(error), 200)}", cure)]
     # a doctor that falls ill helps nobody
     except Exception as error:
         said = f"could not be looked at: {type(error).__name__}: {short(str(error), 200)}"

@@ -8,8 +8,9 @@ import re
 import sys
 from pathlib import Path
 
+from whitepatch import paths
 from whitepatch.doctor.finding import Finding, ask
-from whitepatch.errors import short
+from whitepatch.errors import UserError, short
 from whitepatch.params import Params
 
 DVC = (sys.executable, "-m", "dvc")
@@ -65,11 +66,20 @@ def pipeline(everything: Params | None) -> list[Finding]:
         return [Finding("pipeline", "look", reason, "dvc status")]
     if status or not said.lstrip().startswith("{"):
         cure = "dvc status says it in full"
-        if "dvc.lock" in error:
+        if "dvc.yaml" in error:
+            cure = "git checkout dvc.yaml"
+        elif "dvc.lock" in error:
             cure = "git checkout dvc.lock"
         elif "rwlock" in error:
             cure = "rm .dvc/tmp/rwlock"
         return [Finding("pipeline", "bad", _reason(status, error), cure)]
+    try:
+        plan = Path("dvc.yaml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        plan = ""
+    if "\n  report:" not in plan:
+        words = "dvc.yaml, which has the stages, is not here, or not whole"
+        return [Finding("pipeline", "bad", words, "git checkout dvc.yaml")]
     changed = json.loads(said)
     found = []
     for name, experiment in everything.experiments.items():
@@ -78,7 +88,10 @@ def pipeline(everything: Params | None) -> list[Finding]:
             rf"(split|train|evaluate|report)@{name}(-.*)?|fetch@{experiment.source}"
         )
         stale = [stage for stage in changed if stages.fullmatch(stage)]
-        if f"\n  report@{name}:\n" not in ran:
+        if f"\n  report@{name}:\n" not in ran and (paths.report(name) / "report.md").exists():
+            words = "has results that dvc.lock does not know"
+            found.append(Finding(what, "look", words, "git checkout dvc.lock"))
+        elif f"\n  report@{name}:\n" not in ran:
             found.append(Finding(what, "ok", f"has not run; to run it: make {name}"))
         elif stale:
             some = ", ".join(stale[:3]) + (" ..." if len(stale) > 3 else "")
@@ -92,11 +105,21 @@ def pipeline(everything: Params | None) -> list[Finding]:
 
 def _config(section: str, key: str) -> str | None:
     """Return a setting of DVC, from whichever of its files it comes."""
-    from dvc.config import Config
+    from dvc.config import Config, ConfigError
 
-    return Config(str(DVC_FOLDER)).get(section, {}).get(key)
+    try:
+        return Config(str(DVC_FOLDER)).get(section, {}).get(key)
+    except ConfigError as error:
+        cure = f"git checkout {DVC_FOLDER}/config; your own is {DVC_FOLDER}/config.local"
+        raise UserError(f"{error}; {cure}") from None
 
 
 def _reason(status: int | None, error: str) -> str:
     lines = [line for line in error.splitlines() if line.strip()]
-    return short(lines[-1], 200) if lines and status is not None else "DVC gives no answer in time"
+    # the last line may be no more than where to ask for help
+    lines = [line for line in lines if line.startswith("ERROR: ")][:1] or lines
+    return (
+        short(lines[-1].removeprefix("ERROR: "), 200)
+        if lines and status is not None
+        else "DVC gives no answer in time"
+    )

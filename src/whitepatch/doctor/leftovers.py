@@ -3,17 +3,13 @@
 __all__ = ["leftovers"]
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from whitepatch import paths
 from whitepatch.doctor.finding import Finding
-from whitepatch.files import is_running
+from whitepatch.files import SCRATCH, is_running
 from whitepatch.params import Params
-
-SCRATCH = re.compile(r"\.(?P<stem>.+)\.(?P<process>[0-9]+)(\.\w+)?")
-"""As `files.replacing` names what is not finished yet."""
 
 PLACES = ("data", "models", "reports", "mlflow", "checkpoints")
 
@@ -47,7 +43,7 @@ def _rwlock(path: Path) -> list[Finding]:
         return []
     try:
         processes = set(_processes(json.loads(text)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return [Finding("leftovers", "bad", f"{path} cannot be read", f"rm {path}")]
     if gone := sorted(process for process in processes if not is_running(process)):
         words = f"{path} names processes that have ended: {', '.join(map(str, gone[:9]))}"

@@ -5,16 +5,21 @@ __all__ = ["PLANS", "Results", "description", "load", "published", "why_not"]
 import ast
 import csv
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from whitepatch import paths
-from whitepatch.params import Experiment, Params, protocol
+from whitepatch.errors import UserError, short
+from whitepatch.params import VARIANTS, Experiment, Params, protocol
 
 PLANS = {"per_image": "drawn for each image", "per_batch": "by place in the batch"}
 """What people call a plan of patches."""
+
+MEASURES = ("min_train_loss", "min_test_loss")
+"""Of which the article has numbers."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,30 @@ def description(variant: str) -> str:
 
 
 def published() -> dict[str, dict[str, float]]:
-    """Return the article's numbers, nats, by variant and measure; not all variants have some."""
-    with paths.PUBLISHED.open(encoding="utf-8", newline="") as file:
-        rows = {row.pop("variant"): row for row in csv.DictReader(file)}
-    return {
-        variant: {measure: float(value) for measure, value in row.items()}
-        for variant, row in rows.items()
-    }
+    """Return the article's numbers, nats, by variant and measure; not all variants have some.
+
+    Raises:
+        UserError: The file is not such a table.
+    """
+    try:
+        with paths.PUBLISHED.open(encoding="utf-8-sig", newline="") as file:
+            rows = {row.pop("variant"): row for row in csv.DictReader(file, strict=True)}
+        found = {
+            variant: {measure: float(row[measure]) for measure in MEASURES}
+            for variant, row in rows.items()
+        }
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        reason = short(f"{type(error).__name__}: {error}", 100)
+    else:
+        numbers = [number for row in found.values() for number in row.values()]
+        unknown = [name for name in found if not (VARIANTS / f"{name}.py").is_file()]
+        if found and not unknown and all(map(math.isfinite, numbers)):
+            return found
+        reason = f"no variant {unknown[0]!r}" if unknown else "a number that is not finite, or none"
+    raise UserError(
+        f"{paths.PUBLISHED} must be a table of variant,{','.join(MEASURES)} ({reason}); "
+        f"from Git: git checkout {paths.PUBLISHED}"
+    )
 
 
 def why_not(name: str, everything: Params) -> str | None:

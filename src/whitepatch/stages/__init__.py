@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +16,10 @@ from safetensors import SafetensorError
 
 from whitepatch import recorded
 from whitepatch.errors import UserError
+from whitepatch.files import sweep
+
+PLACES = ("data", "models", "reports")
+"""Where stages write."""
 
 CURES = {
     errno.ENOSPC: "free some space and run this again",
@@ -24,8 +29,8 @@ CURES = {
     errno.ENOTDIR: "something else lies where a folder must be; move it away",
     errno.EISDIR: "a folder lies where a file must be; move it away",
     errno.EROFS: "run this where the project's folder can be written",
-    errno.EACCES: "make it writable for you and run this again",
-    errno.EPERM: "make it writable for you and run this again",
+    errno.EACCES: "let it be read and written by you, and run this again",
+    errno.EPERM: "let it be read and written by you, and run this again",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "its links lead in a circle; mend them",
 }
@@ -50,6 +55,8 @@ def run_app(app: typer.Typer) -> None:
     try:
         if stage := os.environ.get("DVC_STAGE"):
             recorded.refuse_other(stage)
+            # what DVC takes from its cache runs nothing that would tidy up
+            sweep(*(path for place in PLACES for path in Path(place).rglob(".*")))
         app()
     except UserError as error:
         _end(str(error))
