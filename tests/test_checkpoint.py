@@ -1,12 +1,8 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from whitepatch.checkpoint import Checkpoint, hold, key
-from whitepatch.errors import UserError
+from whitepatch.checkpoint import Checkpoint, key
 from whitepatch.training import Training
 
 CPU = torch.device("cpu")
@@ -100,28 +96,6 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(checkpoint, capsys, dam
     assert training.history == []
     assert not any(count.item() for count in training.optimizer.counts)
     assert "training anew" in capsys.readouterr().err
-
-
-def test_a_second_trainer_is_refused_with_the_pid_of_the_first_and_the_cure(tmp_path):
-    lock = tmp_path / "scratch" / "demo-cnn.lock"
-    program = (
-        "import sys; from pathlib import Path; from whitepatch.checkpoint import hold\n"
-        "with hold(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, lock],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout.readline() == "held\n"
-        words = rf"demo-cnn is being trained already, by process {other.pid}.*kill {other.pid}"
-        with pytest.raises(UserError, match=words), hold(lock):
-            pass
-        other.kill()
-    with hold(lock):
-        pass
-    assert not list(lock.parent.iterdir()), "a killed trainer's lock is taken over, then removed"
 
 
 @pytest.mark.usefixtures("saved")

@@ -375,8 +375,8 @@ def test_what_dead_processes_left(empty, dead):
         (empty / name).mkdir(parents=True)
     (empty / f"data/split/.demo.whitepatch-{dead}.csv").touch()
     (empty / f"data/split/.demo.{os.getpid()}.csv").touch()
-    (empty / "checkpoints/demo-cnn.pid").write_text(str(dead))
-    (empty / "checkpoints/demo-cbam.pid").write_text(str(os.getpid()))
+    (empty / "checkpoints/train@demo-cnn.pid").write_text(str(dead))
+    (empty / "checkpoints/train@demo-cbam.pid").write_text(str(os.getpid()))
     (empty / "checkpoints/demo-cnn-0-abc.safetensors").touch()
     (empty / "checkpoints/demo-cbam-0-abc.safetensors").touch()
     lock = {"read": {"data": [{"pid": dead, "cmd": "x"}]}, "write": {}}
@@ -384,7 +384,7 @@ def test_what_dead_processes_left(empty, dead):
     said = [one.said for one in leftovers(None)]
     assert said == [
         f"1 half-written: data/split/.demo.whitepatch-{dead}.csv",
-        "locks of processes that have ended: checkpoints/demo-cnn.pid",
+        "locks of processes that have ended: checkpoints/train@demo-cnn.pid",
         "1 checkpoints, 0 MB, of trainings that were interrupted",
         f".dvc/tmp/rwlock names processes that have ended: {dead}",
     ]

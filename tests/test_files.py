@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +71,51 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
     with pytest.raises(IsADirectoryError), replacing(folder) as temporary:
         temporary.write_text("a file")
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "kept"]
+
+
+ORPHAN = """
+import os, time
+from pathlib import Path
+from whitepatch.errors import UserError
+from whitepatch.files import write_text
+write_text(Path("reports/before"), "")
+parent = os.getppid()
+print("ready", flush=True)
+while os.getppid() == parent:
+    time.sleep(0.01)
+for path in ("reports/after", "checkpoints/last"):
+    try:
+        write_text(Path(path), "")
+        said = "nothing"
+    except UserError as error:
+        said = str(error)
+    with open("said", "a") as file:
+        file.write(f"{path}: {said}\\n")
+Path("ended").touch()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such parents there")
+@pytest.mark.parametrize("under_dvc", [True, False])
+def test_a_stage_whose_dvc_was_killed_writes_no_result(tmp_path, monkeypatch, under_dvc):
+    monkeypatch.chdir(tmp_path)
+    Path("stage.py").write_text(ORPHAN)
+    # stands for DVC: starts the stage, and waits for it
+    parent = "import subprocess, sys; subprocess.run([sys.executable, 'stage.py'])"
+    environment = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
+    if under_dvc:
+        environment["DVC_STAGE"] = "report@demo"
+    command = [sys.executable, "-c", parent]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as dvc:
+        assert dvc.stdout.readline() == b"ready\n"
+        dvc.kill()
+    deadline = time.monotonic() + 30
+    while not Path("ended").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    refused = "DVC, which started this, has ended; nothing more is written"
+    words = refused if under_dvc else "nothing"
+    assert Path("said").read_text() == f"reports/after: {words}\ncheckpoints/last: {words}\n"
+    written = {"before"} if under_dvc else {"before", "after"}
+    assert {path.name for path in Path("reports").iterdir()} == written
+    assert Path("checkpoints/last").exists(), "to go on from"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from whitepatch import params, plain_yaml
 from whitepatch.errors import UserError
+from whitepatch.feasible import refuse_one_sided
 from whitepatch.interventions import moved, occlusion
-from whitepatch.stages.split import _refuse_one_sided
 from whitepatch.training import Training, train
 
 LONGEST = 500
@@ -279,7 +279,7 @@ def small(committed):
 
 def try_out(experiment, runtime):
     """Do what could fail of a split, a training and the probes; they may refuse, and no more."""
-    _refuse_one_sided(experiment)
+    refuse_one_sided("demo", experiment)
     most = experiment.patch.positions - 1
     pictures = replace(images_of(4, 1), patch=experiment.patch, pixels=experiment.pixels)
     tops, lefts = (x.clamp(max=most) for x in (pictures.tops, pictures.lefts))

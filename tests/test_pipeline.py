@@ -32,10 +32,12 @@ PLUMBING = {
     "__init__.py",
     "progress.py",
     "recorded.py",
+    "exclusive.py",
 }
 PACKAGE = Path("src/whitepatch")
-VIEW = ("whitepatch.tracking", "whitepatch.naming")
-"""What MLflow is told of a training cannot move it: tests/tracking/test_following.py."""
+APART = ("whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
+"""What MLflow is told of a training cannot move it (tests/tracking/test_following.py), nor can what
+only refuses."""
 
 UNREAD = ".*(loss|auc)$|(data|models|src)/|reports/demo/"
 """Columns of `dvc exp show` that docs/views.md leaves out, to compare accuracies."""
@@ -67,7 +69,7 @@ def imports(file, root):
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             for name in names:
-                if name.startswith("whitepatch") and not name.startswith(VIEW):
+                if name.startswith("whitepatch") and not name.startswith(APART):
                     waiting += files_of(name, root)
     return found
 
@@ -105,6 +107,7 @@ def test_dependencies_exist_and_parameters_too(root):
             assert not dep.startswith("src") or (root / dep).exists(), f"{name}: {dep}"
         for key in template(stage).get("params", []):
             key = key.replace("sources.${key}", "sources.photos")
+            key = key.replace("sources.${item.source}", "sources.photos")
             key = key.replace("${item.experiment}", "demo").replace("${key}", "demo")
             section = params
             for part in key.split("."):
@@ -193,6 +196,33 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         assert run(folder, "dvc", "repro", "report@demo")[0] == 0
         assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
         assert results(folder) == before
+    flip(folder / "data/published.csv")  # which no stage makes
+    status, said = run(folder, "whitepatch", "verify", "--hashes")
+    assert status == 1
+    (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
+    assert "git checkout data/published.csv" in bad
+
+
+@pytest.mark.pipeline
+def test_by_hand_a_stage_says_that_its_files_are_others_and_ends_in_a_line(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    run(folder, "git", "add", "-A")
+    evaluate = [sys.executable, "-m", "whitepatch.stages.evaluate", "demo", "cnn"]
+    history = folder / "reports/demo/history/cnn.csv"
+    other = f"{history.relative_to(folder)} is not what dvc.lock has; git checkout "
+    whole = history.read_text()
+    assert run(folder, *evaluate) == (0, "")
+    history.write_text(whole.replace("0.", "1.", 1))
+    status, said = run(folder, *evaluate)
+    assert (status, said.count("\n")) == (0, 1)
+    assert said.startswith(other)
+    assert said.endswith("; used as it is, for DVC does not run this\n")
+    for content in (b"\xff", b"", whole.replace("test_loss", "loss").encode()):
+        history.write_bytes(content)
+        status, said = run(folder, *evaluate)
+        assert (status, said.count("\n")) == (2, 2), said
+        assert said.splitlines()[1].startswith(other)
 
 
 @pytest.mark.pipeline

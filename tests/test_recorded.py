@@ -2,6 +2,7 @@
 
 import json
 from hashlib import md5
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,24 @@ def test_a_stage_builds_on_those_before_it_of_its_experiment_and_variant(stage, 
 def test_without_a_lock_nothing_is_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert list(recorded.outputs()) == []
+    assert list(recorded.inputs()) == []
+
+
+def test_a_table_that_stages_read_and_none_makes_is_an_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entry = (
+        "    deps:\n    - path: {}\n      md5: '{}'\n    outs:\n    - path: {}\n      md5: '0'\n"
+    )
+    stages = {
+        "split@demo": entry.format("src/a.py", "1", "data/split/demo.csv"),
+        "train@demo-cnn": entry.format("data/split/demo.csv", "2", "models/demo/cnn"),
+        "report@demo": entry.format("data/published.csv", "3", "reports/demo/report.md"),
+        "report@photos": entry.format("data/published.csv", "4", "reports/photos/report.md"),
+    }
+    text = "".join(f"  {stage}:\n{words}" for stage, words in stages.items())
+    (tmp_path / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n{text}")
+    (found,) = recorded.inputs()
+    assert found == recorded.Output("report@photos", Path("data/published.csv"), "4")
 
 
 def test_what_is_being_written_is_no_part_of_a_folder(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from safetensors import SafetensorError
 
 from whitepatch.errors import UserError
-from whitepatch.stages import run_app, split
+from whitepatch.stages import run_app
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,10 @@ def test_an_overview_of_nothing_is_refused(root, tmp_path):
             "a file of weights: No space left on device; free some space",
         ),
         (UserError("a name\nin two lines"), "a name in two lines"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "reports/demo/contact_sheet.png"),
+            "reports/demo/contact_sheet.png is missing; let DVC make it first: ",
+        ),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(capsys, monkeypatch, error, line):
@@ -76,6 +80,8 @@ def test_what_the_machine_refuses_is_one_line(capsys, monkeypatch, error, line):
     "error",
     [
         OSError(errno.ENXIO, "No such device or address"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "house.mplstyle"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory"),
         SafetensorError("Error while deserializing header: invalid JSON in header"),
         SafetensorError("I/O error: odd (os error 6)"),
     ],
@@ -86,11 +92,3 @@ def test_what_may_be_our_own_fault_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         run_app(refused)
-
-
-def test_a_split_without_a_patch_is_refused_before_any_training(everything):
-    experiment = everything.experiment("demo")
-    rare = experiment.patch.model_copy(update={"probability": 1e-9})
-    with pytest.raises(UserError, match=r"^split\.train must hold images with and without a patch"):
-        split._refuse_one_sided(experiment.model_copy(update={"patch": rare}))
-    split._refuse_one_sided(experiment)

@@ -6,24 +6,19 @@ that does not fit is never found. It is one safetensors file, written whole or n
 pickle. It holds no generator's state, because every epoch seeds its own.
 """
 
-__all__ = ["Checkpoint", "hold", "key"]
+__all__ = ["Checkpoint", "key"]
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from whitepatch.errors import UserError
 from whitepatch.files import replacing
 from whitepatch.training import Training
 
@@ -45,31 +40,6 @@ def key(*parts: Any) -> str:
     for name, file in sorted(code.items()):
         total.update(name.encode() + b"\0" + Path(file).read_bytes())
     return total.hexdigest()[:24]
-
-
-@contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold a lock file while a stage trains; it goes when the block ends.
-
-    The lock is named by the stage alone, so an orphan that trains with old parameters is noticed.
-
-    Raises:
-        UserError: Another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    owner = path.with_suffix(".pid")
-    try:
-        with FileLock(path, timeout=0):
-            owner.write_text(str(os.getpid()))
-            yield
-            owner.unlink()
-            path.unlink(missing_ok=True)
-    except Timeout:
-        pid = owner.read_text() if owner.exists() else "unknown"
-        raise UserError(
-            f"{path.stem} is being trained already, by process {pid}; "
-            f"let it finish, or stop it (kill {pid}), and run this again"
-        ) from None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,15 @@
 """Writing files whole or not at all."""
 
-__all__ = ["digest", "is_running", "is_scratch", "replacing", "sweep", "write_json", "write_text"]
+__all__ = [
+    "PLACES",
+    "digest",
+    "is_running",
+    "is_scratch",
+    "replacing",
+    "sweep",
+    "write_json",
+    "write_text",
+]
 
 import json
 import os
@@ -11,6 +20,14 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from whitepatch.errors import UserError
+
+PLACES = ("data", "models", "reports")
+"""Where stages write."""
+
+PARENT = os.getppid()
+"""That started us: under DVC, DVC."""
 
 SCRATCH = re.compile(r"\..+\.whitepatch-(?P<process>[0-9]+)(\.\w+)?")
 """The name of what a process is writing; .dvcignore has it, too."""
@@ -23,8 +40,12 @@ def replacing(path: Path) -> Iterator[Path]:
     The block may write a file or make a folder under the temporary name. If it fails,
     nothing is left and `path` is as it was. What killed processes left beside it is removed.
 
+    A stage whose DVC was killed outright writes no result, for nobody records it, and another DVC
+    may have made a newer one. What else it writes, a checkpoint, is its last.
+
     Raises:
         IsADirectoryError: The block wrote a file, and `path` is a folder; it stays.
+        UserError: DVC started this and has ended.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(*path.parent.glob(".*"))
@@ -32,11 +53,19 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.whitepatch-{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        if path.parts[0] in PLACES:
+            _refuse_orphan()
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
+        _refuse_orphan()
     finally:
         _remove(temporary)
+
+
+def _refuse_orphan() -> None:
+    if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
+        raise UserError("DVC, which started this, has ended; nothing more is written")
 
 
 def is_scratch(path: Path) -> bool:

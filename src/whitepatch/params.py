@@ -405,11 +405,18 @@ def load(path: Path = paths.PARAMS) -> Params:
         UserError: The file is missing, is no plain YAML, or breaks a rule; one line of a few
             hundred characters at most names the key, the rule and the value.
     """
+    from whitepatch.feasible import refuse_one_sided  # which needs this module
+
     content = json.dumps(plain_yaml.read(path))
     try:
-        return Params.model_validate_json(content)
+        loaded = Params.model_validate_json(content)
+        for name, experiment in loaded.experiments.items():
+            refuse_one_sided(name, experiment)
     except ValidationError as error:
         raise UserError(f"{path}: {_line(error.errors())}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return loaded
 
 
 def protocol(experiment: Experiment) -> dict[str, Any]:

@@ -12,6 +12,7 @@ __all__ = [
     "maps",
     "metrics",
     "model",
+    "origin",
     "raw",
     "report",
     "split",
@@ -37,6 +38,11 @@ def raw(source: str) -> Path:
 def split(experiment: str) -> Path:
     """Manifest of an experiment: one row an image."""
     return Path("data/split") / f"{experiment}.csv"
+
+
+def origin(experiment: str) -> Path:
+    """What an experiment's images are, in words."""
+    return Path("data/split") / f"{experiment}.json"
 
 
 def report(experiment: str) -> Path:

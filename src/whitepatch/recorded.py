@@ -4,7 +4,15 @@ DVC takes a file for unchanged if its size and time are, so it does not see a fl
 hand it to the next stage. Each stage therefore reads what it builds on before it does anything.
 """
 
-__all__ = ["LOCK", "Output", "is_as_recorded", "outputs", "refuse_mixture", "refuse_other"]
+__all__ = [
+    "LOCK",
+    "Output",
+    "inputs",
+    "is_as_recorded",
+    "outputs",
+    "refuse_mixture",
+    "refuse_other",
+]
 
 import json
 import subprocess
@@ -65,6 +73,17 @@ def outputs() -> Iterator[Output]:
     for stage, entry in _locked().items():
         for out in entry.get("outs", []):
             yield Output(stage, Path(out["path"]), out["md5"])
+
+
+def inputs() -> Iterator[Output]:
+    """Yield every table of data/ that stages read and none makes, as the last of them read it."""
+    made = {output.path for output in outputs()}
+    read = {
+        Path(dependency["path"]): Output(stage, Path(dependency["path"]), dependency["md5"])
+        for stage, entry in _locked().items()
+        for dependency in entry.get("deps", [])
+    }
+    yield from (one for path, one in read.items() if path.parts[0] == "data" and path not in made)
 
 
 def is_as_recorded(output: Output) -> bool:

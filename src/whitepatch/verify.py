@@ -17,7 +17,7 @@ import pandas as pd
 
 from whitepatch import params, paths
 from whitepatch.errors import UserError
-from whitepatch.recorded import LOCK, is_as_recorded, outputs
+from whitepatch.recorded import LOCK, inputs, is_as_recorded, outputs
 
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
@@ -45,7 +45,8 @@ class Finding:
 def hashes() -> Iterator[Finding]:
     """Compare every output that is here with its sum in dvc.lock; those that are not are no fault.
 
-    What `whitepatch publish` writes is left out: it renews its receipts without DVC.
+    So is data/published.csv, which no stage makes. What `whitepatch publish` writes is left out: it
+    renews its receipts without DVC.
 
     Raises:
         UserError: There is no dvc.lock, it cannot be read, or it has no outputs.
@@ -55,7 +56,7 @@ def hashes() -> Iterator[Finding]:
     recorded = list(outputs())
     if not recorded:
         raise UserError(f"{LOCK} has no outputs; take it from Git: git checkout {LOCK}")
-    for output in recorded:
+    for output in [*recorded, *inputs()]:
         path = output.path
         if path.is_relative_to(paths.MLFLOW):
             continue

@@ -5,14 +5,15 @@ bytes. So the table alone pins down a whole data set. Whoever loads images throu
 picture that has changed, and a pipeline stage that depends on the table depends on the pictures.
 """
 
-__all__ = ["COLUMNS", "Part", "load", "table"]
+__all__ = ["COLUMNS", "Part", "load", "origin", "table"]
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,10 +95,30 @@ def load(manifest: Path, raw: Path, *splits: str) -> dict[str, Part]:
     }
 
 
+def origin(file: Path) -> Any:
+    """Return what the images of a split are, as `split` wrote it: a `sources.Origin` as JSON.
+
+    Raises:
+        UserError: The file is missing or no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise UserError(
+            f"{file} is missing or damaged; make it again: dvc repro -f -s split@{file.stem}"
+        ) from None
+
+
 def _part(lines: list[dict[str, str]], manifest: Path, raw: Path) -> Part:
     source: Literal["train", "test"] = "train" if lines[0]["file"] == "train" else "test"
     rows = np.array([line["row"] for line in lines], np.int64)
-    images = np.ascontiguousarray(read_images(raw, source)[rows])
+    pictures = read_images(raw, source)
+    if rows.max() >= len(pictures):
+        raise UserError(
+            f"{raw}/{source}_X.bin has {len(pictures)} images, but {manifest} names row "
+            f"{rows.max()}; make both again: dvc repro -f split@{manifest.stem}"
+        )
+    images = np.ascontiguousarray(pictures[rows])
     for line, image in zip(lines, images, strict=True):
         if _digest(image) != line["image"]:
             raise UserError(

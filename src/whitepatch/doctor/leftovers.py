@@ -26,7 +26,8 @@ def leftovers(_: Params | None) -> list[Finding]:
     if gone:
         words = f"locks of processes that have ended: {_some(gone)}"
         found.append(Finding("leftovers", "look", words, f"rm {' '.join(map(str, gone[:9]))}"))
-    busy = tuple(f"{path.stem}-" for path in owners if path not in gone)
+    # train@demo-cnn holds demo-cnn-0-....safetensors
+    busy = tuple(f"{path.stem.partition('@')[2]}-" for path in owners if path not in gone)
     kept = [x for x in paths.CHECKPOINTS.glob("*.safetensors") if not x.name.startswith(busy)]
     if kept:
         size = sum(path.stat().st_size for path in kept) / 1e6

@@ -8,18 +8,18 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import typer
 from safetensors import SafetensorError
 
 from whitepatch import recorded
 from whitepatch.errors import UserError
-from whitepatch.files import sweep
-
-PLACES = ("data", "models", "reports")
-"""Where stages write."""
+from whitepatch.exclusive import exclusive, tidy
+from whitepatch.files import PLACES, sweep
 
 CURES = {
     errno.ENOSPC: "free some space and run this again",
@@ -38,10 +38,42 @@ CURES = {
 
 
 def run(stage: Callable[..., Any]) -> None:
-    """Run a stage as a program: its parameters are the command line's arguments."""
+    """Run a stage as a program: its parameters are the command line's arguments.
+
+    Of each stage only one runs at a time.
+    """
+    verb = Path(sys.argv[0]).stem
+
+    @wraps(stage)
+    def alone(**arguments: str) -> None:
+        name = "@".join([verb, "-".join(arguments.values())] if arguments else [verb])
+        with exclusive(quote(name, safe="@")):
+            other = None if "DVC_STAGE" in os.environ else _other(name)
+            try:
+                stage(**arguments)
+            except (UserError, OSError):
+                raise
+            except Exception:
+                if other:
+                    raise other from None
+                raise
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(stage)
+    app.command()(alone)
     run_app(app)
+
+
+def _other(stage: str) -> UserError | None:
+    """Say whether a stage that is run by hand builds on other files than dvc.lock has.
+
+    It may, for without DVC nothing records what is made; but not unnoticed.
+    """
+    try:
+        recorded.refuse_other(stage)
+    except UserError as error:
+        print(f"{error}; used as it is, for DVC does not run this", file=sys.stderr)  # noqa: T201
+        return error
+    return None
 
 
 def run_app(app: typer.Typer) -> None:
@@ -57,10 +89,13 @@ def run_app(app: typer.Typer) -> None:
             recorded.refuse_other(stage)
             # what DVC takes from its cache runs nothing that would tidy up
             sweep(*(path for place in PLACES for path in Path(place).rglob(".*")))
+            tidy()
         app()
     except UserError as error:
         _end(str(error))
     except OSError as error:
+        if error.errno == errno.ENOENT and str(error.filename).partition("/")[0] in PLACES:
+            _end(f"{error.filename} is missing; let DVC make it first: dvc repro runs all in order")
         if error.errno not in CURES:
             raise
         _end(f"{error.filename or 'a file'}: {error.strerror}; {CURES[error.errno]}")

@@ -2,14 +2,13 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch import evaluation, params, paths, runtime, saved, sources
+from whitepatch import evaluation, params, paths, runtime, saved
 from whitepatch.clean import on_clean
 from whitepatch.controls import controls
 from whitepatch.data import manifest
@@ -74,7 +73,7 @@ def main(name: str, variant: str) -> None:
             "variant": variant,
             "title": title(variant),
             "num_parameters": num_parameters,
-            "images": asdict(sources.find(experiment.source).describe(everything)),
+            "images": manifest.origin(paths.origin(name)),
             "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
             "trained_on": record["trained_on"],

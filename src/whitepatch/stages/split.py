@@ -1,41 +1,26 @@
 """Split a source's images: who trains, validates and tests, who is patched, and where."""
 
+from dataclasses import asdict
+
 from whitepatch import params, paths, sources
 from whitepatch.data import manifest
-from whitepatch.data.plan import plan
-from whitepatch.errors import UserError
 from whitepatch.figures import style
 from whitepatch.figures.contact_sheet import contact_sheet
-from whitepatch.files import write_text
-from whitepatch.params import Experiment
+from whitepatch.files import write_json, write_text
 from whitepatch.stages import run
 
 
 def split(name: str) -> None:
-    """Write the manifest of an experiment and its contact sheet."""
-    experiment = params.load().experiment(name)
+    """Write the manifest of an experiment, what its images are, and its contact sheet."""
+    everything = params.load()
+    experiment = everything.experiment(name)
     raw = paths.raw(experiment.source)
-    sources.find(experiment.source).refuse_overlap(raw, experiment.split)
-    _refuse_one_sided(experiment)
+    source = sources.find(experiment.source)
+    source.refuse_overlap(raw, experiment.split)
     write_text(paths.split(name), manifest.table(experiment, raw))
+    write_json(paths.origin(name), asdict(source.describe(everything)))
     parts = manifest.load(paths.split(name), raw)
     style.save(contact_sheet(parts, experiment.patch, experiment.pixels), paths.contact_sheet(name))
-
-
-def _refuse_one_sided(experiment: Experiment) -> None:
-    """Refuse, before any training, what could not be evaluated after it."""
-    labels = {
-        f"split.{part}": plan(rows, experiment.patch, experiment.train.batch_size).labels
-        for part, rows in experiment.split.parts().items()
-    }
-    first, number = experiment.score.first, experiment.score.images
-    labels["score.images"] = labels["split.test"][first : first + number]
-    for where, values in labels.items():
-        if len(set(values.tolist())) < 2:
-            raise UserError(
-                f"{where} must hold images with and without a patch, got only label {values[0]}; "
-                "take more rows, or another patch.seed or patch.probability"
-            )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from whitepatch import params, paths, runtime
-from whitepatch.checkpoint import Checkpoint, hold, key
+from whitepatch.checkpoint import Checkpoint, key
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.files import digest, replacing, write_json, write_text
@@ -46,21 +46,20 @@ def main(name: str, variant: str) -> None:
         seed: Checkpoint(paths.CHECKPOINTS / f"{name}-{variant}-{seed}-{identity}.safetensors")
         for seed in experiment.train.seeds
     }
-    with hold(paths.CHECKPOINTS / f"{name}-{variant}.lock"):
-        with follow(name, variant, everything, splits, trainings, identity, environment) as shown:
-            _train_all(
-                variant,
-                trainings,
-                checkpoints,
-                shown,
-                splits,
-                experiment.train,
-                everything.runtime,
-            )
-        _write_weights(name, variant, trainings, experiment.train.choose, environment)
-        write_text(paths.history(name, variant), _history(trainings))
-        for checkpoint in checkpoints.values():
-            checkpoint.remove()
+    with follow(name, variant, everything, splits, trainings, identity, environment) as shown:
+        _train_all(
+            variant,
+            trainings,
+            checkpoints,
+            shown,
+            splits,
+            experiment.train,
+            everything.runtime,
+        )
+    _write_weights(name, variant, trainings, experiment.train.choose, environment)
+    write_text(paths.history(name, variant), _history(trainings))
+    for checkpoint in checkpoints.values():
+        checkpoint.remove()
 
 
 def _train_all(
