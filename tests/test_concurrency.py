@@ -7,14 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import closing
 
 import pytest
 from helpers.project import environment, load, results, run
+from helpers.ui import free_port, opened
 
 pytestmark = pytest.mark.rehearsal
 
-REFUSALS = ("is being trained already, by process", "is busy", "Unable to acquire lock", "locked")
+REFUSALS = ("is running already, as process", "is busy", "Unable to acquire lock", "locked")
 """Ours, and DVC's own."""
 
 
@@ -84,12 +86,15 @@ def test_two_branches_at_once_with_one_cache_each_get_their_own(folder, made, tm
     assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
 
 
-def test_publishing_and_pulling_while_a_training_runs_disturb_nothing(folder, made, tmp_path):
+def test_whoever_looks_publishes_or_pulls_while_a_training_runs_disturbs_nothing(
+    folder, made, tmp_path
+):
     run(folder, "dvc", "remote", "add", "--local", "--default", "team", str(tmp_path / "shared"))
     assert run(folder, "dvc", "push")[0] == 0
+    assert run(folder, "whitepatch", "publish")[0] == 0
     # stopped in the middle, so that all else meets it there
     training = started(folder, "dvc", "repro", "-f", "-s", "train@demo-cnn")
-    lock = folder / "checkpoints/demo-cnn.pid"
+    lock = folder / "checkpoints/train@demo-cnn.pid"
     while not lock.exists():
         assert training.poll() is None
         time.sleep(0.01)
@@ -98,11 +103,17 @@ def test_publishing_and_pulling_while_a_training_runs_disturb_nothing(folder, ma
     try:
         second = run(folder, sys.executable, "-m", "whitepatch.stages.train", "demo", "cnn")
         assert second[0] == 2
-        assert f"by process {trainer}; let it finish, or stop it" in second[1]
+        assert f"as process {trainer}; let it finish, or stop it" in second[1]
         # of the variant that is trained just now the results are gone until it has ended
         status, said = run(folder, "whitepatch", "publish", "demo", timeout=120)
         assert status in (0, 2), said
         assert "Traceback" not in said
+        with opened(folder, port := free_port()) as (server, said):
+            assert "no experiment has all its results here" in said
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
+                assert page.status == 200
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=30) == 0
         pull = started(folder, "dvc", "pull", "--allow-missing")
         try:
             said = pull.communicate(timeout=20)[0]

@@ -5,17 +5,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import numpy as np
 import pytest
 from helpers.project import run
+from helpers.ui import free_port, opened
 
 pytestmark = pytest.mark.rehearsal
 
@@ -24,22 +24,6 @@ pytestmark = pytest.mark.rehearsal
 def project(made, tmp_path_factory):
     """Return the project in miniature, everything made."""
     return shutil.copytree(made, tmp_path_factory.mktemp("ui").resolve() / "miniature")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def started(command, **how):
-    """Run a program; it ends with the block, whatever happens there."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **how) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
 
 
 def listeners(port):
@@ -56,14 +40,7 @@ def listeners(port):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(project, how):
     port = free_port()
-    environment = os.environ | {"PYTHONPATH": str(project / "src")}
-    command = [sys.executable, "-m", "whitepatch", "ui", "--port", str(port)]
-    with started(command, cwd=project, env=environment) as process:
-        said = ""
-        while "Ctrl-C" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
+    with opened(project, port) as (process, said):
         assert f"whitepatch-demo: http://127.0.0.1:{port}/#/experiments/" in said
         assert re.search(rf"^MLflow: http://127\.0\.0\.1:{port} ", said, re.MULTILINE)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:

@@ -16,6 +16,8 @@ from whitepatch.stages import run_app
 MOST_PICTURES = 100
 """That `predict` takes at once."""
 
+NOTHING_YET = "no experiment has all its results here; run: make demo"
+
 commands = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
 )
@@ -36,7 +38,9 @@ def publish(
     """Replay results into MLflow; what is there already stays."""
     from whitepatch.stages.publish import main as publish_one
 
-    for name in experiments or _reported():
+    if not (experiments := experiments or _reported()):
+        raise UserError(NOTHING_YET)
+    for name in experiments:
         recorded.refuse_other(f"publish@{name}")
         recorded.refuse_mixture(name)
         publish_one(name)
@@ -123,10 +127,16 @@ def verify(
 @commands.command()
 def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
+    from whitepatch.tracking.address import is_own
     from whitepatch.tracking.serving import refuse_taken, serve
 
     refuse_taken(port)
-    publish()
+    if found := _reported():
+        publish(found)
+    elif is_own() and not (paths.MLFLOW / "mlflow.db").exists():
+        raise UserError(NOTHING_YET)
+    else:  # what trainings show while they run
+        typer.echo(NOTHING_YET, err=True)
     sys.exit(serve(port))
 
 
@@ -171,8 +181,6 @@ def _reported() -> list[str]:
             found.append(name)
         except UserError as mixture:
             typer.echo(f"{name} is left out: {mixture}", err=True)
-    if not found:
-        raise UserError("no experiment has all its results here; run: make demo")
     return found
 
 

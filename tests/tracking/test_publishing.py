@@ -333,6 +333,36 @@ def test_a_damaged_store_is_refused_with_the_cure_and_an_empty_one_is_made_again
         assert tables.execute("SELECT COUNT(*) FROM runs").fetchone() == (8,)
 
 
+@pytest.mark.parametrize(
+    ("damage", "bad"),
+    [
+        ("UPDATE metrics SET value = 0.26 WHERE key LIKE 'score%'", True),
+        ("UPDATE metrics SET value = 0.91 WHERE key = 'train_loss' AND step = 1", True),
+        ("UPDATE metrics SET key = 'trbin_loss' WHERE key = 'train_loss' AND step = 2", True),
+        ("DELETE FROM metrics WHERE step = 2", True),
+        ("UPDATE params SET value = '7'", True),
+        ("UPDATE tags SET value = 'mine' WHERE key = 'mlflow.note.content'", False),
+        ("UPDATE runs SET name = 'mine'", False),
+    ],
+)
+def test_a_number_that_changed_in_the_store_is_noticed_and_its_run_replaced(damage, bad):
+    publish("ours", {}, [run("a"), run("b")])
+    _, before = found()
+    with closing(sqlite3.connect(paths.MLFLOW / "mlflow.db")) as tables, tables:
+        (mine,) = [before["a"].info.run_id]
+        where = "AND" if "WHERE" in damage else "WHERE"
+        assert tables.execute(f"{damage} {where} run_uuid = ?", (mine,)).rowcount == 1
+    again = publish("ours", {}, [run("a"), run("b")])
+    replaced = {"written": 1, "removed": 1, "unchanged": 1} if bad else {"unchanged": 2}
+    assert again == NOTHING | replaced
+    _, after = found()
+    assert (after["a"].info.run_id != mine) is bad
+    assert after["b"].info.run_id == before["b"].info.run_id
+    assert after["a"].data.params == {"epochs": "3"}
+    assert after["a"].data.metrics == {"score auc/evidence": 0.25, "train_loss": 0.5}
+    assert publish("ours", {}, [run("a"), run("b")]) == NOTHING | {"unchanged": 2}
+
+
 def test_whoever_is_killed_while_the_store_is_made_leaves_none(root):
     command = [sys.executable, "-W", "ignore", "-m", "helpers.published"]
     environment = os.environ | {"PYTHONPATH": str(root / "tests")}

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,17 +11,12 @@ import pytest
 import requests
 from helpers.published import chosen, contents, run
 from helpers.training import small, trained
+from helpers.ui import free_port
 
 from whitepatch.tracking import following
 from whitepatch.tracking.publishing import publish
 
 pytestmark = pytest.mark.rehearsal
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A look at the project's own store past MLflow, whose import takes seconds."""
 
-__all__ = ["shows"]
+__all__ = ["changed", "shows"]
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,11 @@ from contextlib import closing
 from whitepatch import paths
 from whitepatch.naming import ALIAS
 from whitepatch.tracking import own, store
+from whitepatch.tracking.address import is_own
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
+
+STORE = paths.MLFLOW / "mlflow.db"
 
 
 def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool:
@@ -18,9 +21,8 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
 
     Any doubt is a no: another store, a file that cannot be read, tables that are not as expected.
     """
-    file = paths.MLFLOW / "mlflow.db"
     where = own.artifacts(experiment)
-    if where is None or not file.exists():
+    if where is None or not STORE.exists():
         return False
     query = """
         SELECT run_uuid, tags.key, tags.value
@@ -40,7 +42,7 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
     """
     found: dict[str, dict[str, str]] = {}
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(_opened()) as database:
             for run_id, key, value in database.execute(query, (experiment, where)):
                 found.setdefault(run_id, {})[key] = value
             rows = database.execute(described, (experiment,)).fetchall()
@@ -61,4 +63,49 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
         and wanted <= chosen
         and len(shown) == len(runs)
         and set(shown) == {(run.key, run.digest) for run in runs}
+        and not changed(runs)
     )
+
+
+def changed(runs: Sequence[Run]) -> list[str]:
+    """Return the ids of those runs in the store that say they show all, and have another number.
+
+    Nobody can change a number or a parameter through MLflow; a bit that flipped in the file can,
+    and SQLite does not see it.
+    """
+    if not is_own() or not STORE.exists():
+        return []
+    told = {run.digest: _numbers(run) for run in runs}
+    query = """
+        SELECT run_uuid, digests.value
+        FROM runs JOIN tags AS digests USING (run_uuid) JOIN tags AS ends USING (run_uuid)
+        WHERE lifecycle_stage = 'active'
+        AND digests.key = ? AND ends.key = ? AND ends.value = 'true'
+    """
+    rows = """
+        SELECT 'param', key, 0, value FROM params WHERE run_uuid = :run
+        UNION ALL SELECT 'metric', key, step, value FROM metrics WHERE run_uuid = :run
+    """
+    try:
+        with closing(_opened()) as database:
+            return [
+                run
+                for run, digest in database.execute(query, (DIGEST, COMPLETE)).fetchall()
+                if not told.get(digest, set()) <= set(database.execute(rows, {"run": run}))
+            ]
+    except sqlite3.Error:
+        return []
+
+
+def _numbers(run: Run) -> set[tuple[str, str, int, object]]:
+    """Return what a run is told of: parameters, and each metric at each step."""
+    found: set[tuple[str, str, int, object]] = set()
+    found |= {("param", name, 0, str(value)) for name, value in run.params.items()}
+    found |= {("metric", name, 0, float(value)) for name, value in run.metrics.items()}
+    for name, values in run.series.items():
+        found |= {("metric", name, step, float(value)) for step, value in values}
+    return found
+
+
+def _opened() -> sqlite3.Connection:
+    return sqlite3.connect(f"{STORE.absolute().as_uri()}?mode=ro", uri=True)

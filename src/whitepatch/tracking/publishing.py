@@ -54,6 +54,8 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
             knock(KNOCK)
             client = store.client()
             experiment_id = store.experiment(client, experiment, tags)
+            for run_id in glance.changed(runs):
+                client.set_tag(run_id, COMPLETE, "no")  # so it is replaced
             present = _by_key(client, experiment_id)
         missing = []
         for run in runs:
