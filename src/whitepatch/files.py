@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from whitepatch import paths
 from whitepatch.errors import UserError
 
 PLACES = ("data", "models", "reports")
@@ -41,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
     nothing is left and `path` is as it was. What killed processes left beside it is removed.
 
     A stage whose DVC was killed outright writes no result, for nobody records it, and another DVC
-    may have made a newer one. What else it writes, a checkpoint, is its last.
+    may have made a newer one; and a checkpoint that it writes is its last.
 
     Raises:
         IsADirectoryError: The block wrote a file, and `path` is a folder; it stays.
@@ -58,7 +59,8 @@ def replacing(path: Path) -> Iterator[Path]:
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
-        _refuse_orphan()
+        if path.is_relative_to(paths.CHECKPOINTS):
+            _refuse_orphan()
     finally:
         _remove(temporary)
 
