@@ -22,6 +22,7 @@ from whitepatch.naming import ALIAS
 from whitepatch.tracking import store, writing
 from whitepatch.tracking.address import shown_uri, tracking_uri
 from whitepatch.tracking.publishing import publish
+from whitepatch.tracking.seeds import Seed, run_of
 from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING
 from whitepatch.tracking.trouble import reason
 
@@ -487,3 +488,20 @@ def test_a_store_of_another_version_of_mlflow_is_refused_with_the_cure(root):
     error = done.stderr.splitlines()[-1]
     assert error.startswith("whitepatch.errors.UserError: MLflow at sqlite:///")
     assert error.endswith("; rm -r mlflow, then: whitepatch publish")
+
+
+def test_a_run_whose_making_was_cut_off_is_taken_up_not_made_twice(monkeypatch):
+    """The server died before it had the parameters; the training goes on, and tells again."""
+    paths.MLFLOW.mkdir()
+    client = store.client()
+    experiment_id = store.experiment(client, "ours", {})
+    told = {"key": "a", "identity": "1", "name": "a", "variants": ["cnn"]}
+    told |= {"tags": {"variant": "cnn"}, "params": {"epochs": 3}}
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_param", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_of(client, experiment_id, Seed(told), os.getpid())
+    made = run_of(client, experiment_id, Seed(told), os.getpid())
+    (only,) = client.search_runs([experiment_id])
+    assert only.info.run_id == made
+    assert only.data.params == {"epochs": "3"}

@@ -50,7 +50,9 @@ def run_of(client: "MlflowClient", experiment_id: str, seed: Seed, process: int)
         if COMPLETE in found.data.tags or found.info.status == "FINISHED":
             continue
         same = found.data.tags.get(IDENTITY) == tags[IDENTITY]
-        if same and LIVE in found.data.tags and not store.is_written(found):
+        # of a run that we have just made, the answer may have been lost
+        mine = found.data.tags.get(LIVE) == tags[LIVE]
+        if same and LIVE in found.data.tags and (mine or not store.is_written(found)):
             known = _steps(client, found)
             # one that had more was of a training that began anew
             if max((0, *(max(steps) for steps in known.values()))) <= len(seed.rows):
