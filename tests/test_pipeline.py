@@ -24,7 +24,6 @@ from whitepatch.localization import SCORES
 
 # These cannot move a number; values are tracked as parameters, key by key.
 PLUMBING = {
-    "params.py",
     "plain_yaml.py",
     "paths.py",
     "errors.py",
@@ -35,7 +34,7 @@ PLUMBING = {
     "exclusive.py",
 }
 PACKAGE = Path("src/whitepatch")
-APART = ("whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
+APART = ("whitepatch.params", "whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
 """What MLflow is told of a training cannot move it (tests/tracking/test_following.py), nor can what
 only refuses."""
 

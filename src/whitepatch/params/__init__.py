@@ -1,0 +1,167 @@
+"""params.yaml, loaded strictly: unknown, missing and impossible values are refused.
+
+There is no second default anywhere in the code: a key that is missing is an error.
+"""
+
+__all__ = [
+    "Download",
+    "Experiment",
+    "Member",
+    "Params",
+    "Patch",
+    "PhotoGroup",
+    "Photos",
+    "Pixels",
+    "Precision",
+    "Rows",
+    "Runtime",
+    "Score",
+    "Sources",
+    "Split",
+    "Stl10",
+    "Train",
+    "load",
+    "protocol",
+]
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from whitepatch import paths, plain_yaml
+from whitepatch.errors import UserError, short
+from whitepatch.params.base import Name, Strict
+from whitepatch.params.experiment import Experiment, Patch, Pixels, Rows, Score, Split, Train
+from whitepatch.params.sources import Download, Member, PhotoGroup, Photos, Sources, Stl10
+
+VARIANTS = Path(__file__).parents[1] / "models" / "variants"
+
+TAKEN = ("bench", "summary")
+"""Folders of reports/ that belong to no experiment."""
+
+T = TypeVar("T")
+Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
+
+
+class Runtime(Strict):
+    """Where and how every training and evaluation runs."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(gt=0, le=256)]
+    precision: Precision
+    cuda_graph: bool
+
+    @model_validator(mode="after")
+    def _device_has_the_precision(self) -> "Runtime":
+        if self.precision == "tf32" and self.device == "cpu":
+            raise ValueError("precision tf32 is of GPUs only, but device is cpu; use fp32")
+        return self
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    runtime: Runtime
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)]
+    download: Download
+    live: tuple[str, ...]
+    sources: Sources
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_stand_for_something(self) -> "Params":
+        if len(set(self.variants)) < len(self.variants):
+            raise ValueError(f"variants must differ, got {list(self.variants)}")
+        for name in self.variants:
+            if not (VARIANTS / f"{name}.py").is_file():
+                raise ValueError(
+                    f"variants: {name!r} has no file {name}.py in src/whitepatch/models/variants; "
+                    "write one, or take it out"
+                )
+        for name in TAKEN:
+            if name in self.experiments:
+                raise ValueError(
+                    f"experiments.{name}: reports/{name} is another folder; choose another name"
+                )
+        for name in self.live:
+            if name not in self.experiments:
+                known = ", ".join(self.experiments)
+                raise ValueError(f"live must name experiments ({known}), got {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_exist(self) -> "Params":
+        needed = sum(member.bytes for member in self.sources.stl10.members().values())
+        if needed > self.download.most_bytes:
+            raise ValueError(
+                f"download.most_bytes must be at least the {needed} bytes of sources.stl10, "
+                f"got {self.download.most_bytes}"
+            )
+        for name, experiment in self.experiments.items():
+            for part, rows in experiment.split.parts().items():
+                source: Stl10 | Photos = getattr(self.sources, experiment.source)
+                most = source.num_rows(rows.file)
+                if rows.stop > most:
+                    raise ValueError(
+                        f"experiments.{name}.split.{part}.stop: the source has {most} rows "
+                        f"in its {rows.file} file, got {rows.stop}"
+                    )
+        return self
+
+    def experiment(self, name: str) -> Experiment:
+        """Return an experiment by name; a name that is not there is a `UserError`."""
+        return self._named(self.experiments, "experiment", name)
+
+    def variant(self, name: str) -> str:
+        """Return `name` if it is a variant of params.yaml, else raise `UserError`."""
+        return self._named({variant: variant for variant in self.variants}, "variant", name)
+
+    @staticmethod
+    def _named(known: dict[str, T], what: str, name: str) -> T:
+        if name not in known:
+            raise UserError(f"no {what} {name!r} in params.yaml; it has {', '.join(known)}")
+        return known[name]
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: The file is missing, is no plain YAML, or breaks a rule; one line of a few
+            hundred characters at most names the key, the rule and the value.
+    """
+    from whitepatch.feasible import refuse_one_sided  # which needs this module
+
+    content = json.dumps(plain_yaml.read(path))
+    try:
+        loaded = Params.model_validate_json(content)
+        for name, experiment in loaded.experiments.items():
+            refuse_one_sided(name, experiment)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_line(error.errors())}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return loaded
+
+
+def protocol(experiment: Experiment) -> dict[str, Any]:
+    """Return what makes a seed's result, as JSON: everything but the list of seeds."""
+    return experiment.model_dump(mode="json", exclude={"train": {"seeds"}})
+
+
+def _line(errors: list[ErrorDetails]) -> str:
+    first = errors[0]
+    where = ".".join(map(str, first["loc"]))
+    rule = first["msg"].removeprefix("Value error, ")
+    rule = {
+        "Extra inputs are not permitted": "is not a key of this place",
+        "Field required": "is missing",
+    }.get(rule, rule)
+    # a rule of a whole section names its own values; its input would be the section again
+    given = first["input"]
+    value = "" if isinstance(given, dict | BaseModel) else f", got {short(json.dumps(given), 80)}"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{short(where, 200)}{': ' if where else ''}{short(rule, 300)}{value}{more}"

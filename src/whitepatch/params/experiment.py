@@ -1,0 +1,156 @@
+"""Images and protocol: `experiments` of params.yaml."""
+
+__all__ = ["Experiment", "Patch", "Pixels", "Rows", "Score", "Split", "Train"]
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from whitepatch.params.base import Count, Index, Seed, Strict
+
+
+class Rows(Strict):
+    """Rows start to stop - 1 of a source's file."""
+
+    file: Literal["train", "test"]
+    start: Index
+    stop: Count
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Rows":
+        if self.stop <= self.start:
+            raise ValueError(f"stop must be above start, got {self.start} to {self.stop}")
+        return self
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def meets(self, other: "Rows") -> bool:
+        """Say whether two ranges share a row."""
+        return self.file == other.file and max(self.start, other.start) < min(self.stop, other.stop)
+
+
+class Split(Strict):
+    """Which rows train, validate and test."""
+
+    train: Rows
+    validation: Rows | None
+    test: Rows
+
+    def parts(self) -> dict[str, Rows]:
+        """Return the ranges by name, in the order of the manifest."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in named.items() if rows is not None}
+
+    @model_validator(mode="after")
+    def _parts_do_not_meet(self) -> "Split":
+        parts = self.parts()
+        for first, second in [("train", "validation"), ("train", "test"), ("validation", "test")]:
+            if first in parts and second in parts and parts[first].meets(parts[second]):
+                raise ValueError(f"{first} and {second} share rows; they must be disjoint")
+        return self
+
+
+class Patch(Strict):
+    """The white patch and the plan of who gets it and where."""
+
+    plan: Literal["per_image", "per_batch"]
+    seed: Seed
+    probability: Annotated[float, Field(gt=0, lt=1)]
+    size: Annotated[int, Field(gt=0, lt=96)]
+    positions: Count
+    value: Annotated[float, Field(ge=-1000, le=1000)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Patch":
+        if self.positions - 1 + self.size > 96:
+            raise ValueError(
+                f"positions - 1 + size must be at most 96 pixels, "
+                f"got {self.positions} - 1 + {self.size}"
+            )
+        if self.plan == "per_batch" and self.probability != 0.5:
+            raise ValueError(f"per_batch tosses a fair coin: 0.5, got {self.probability}")
+        return self
+
+
+class Pixels(Strict):
+    """A byte becomes (byte - offset) / scale."""
+
+    offset: Annotated[float, Field(ge=0, le=255)]
+    scale: Annotated[float, Field(ge=1, le=1000)]
+
+
+class Train(Strict):
+    """One training."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
+    # the first seed's weights are kept after each, 0.2 MB
+    epochs: Annotated[int, Field(gt=0, le=1000)]
+    batch_size: Count
+    shuffle: bool
+    loss: Literal["logits", "printed"]
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    schedule: Literal["one_cycle", "constant"]
+    rise: Annotated[float, Field(ge=0, le=1)]
+    choose: Literal["validation", "test"]
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "Train":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ, got {list(self.seeds)}")
+        return self
+
+
+class Score(Strict):
+    """Which maps are kept, scored and drawn."""
+
+    first: Index
+    images: Count
+    panel: Annotated[int, Field(gt=0, le=50)]
+    movers: Count
+    grid: Annotated[int, Field(ge=2, le=81)]
+
+    @model_validator(mode="after")
+    def _images_are_kept(self) -> "Score":
+        for name, number in (("panel", self.panel), ("movers", self.movers)):
+            if number > self.images:
+                raise ValueError(f"{name} must be at most images, got {number} of {self.images}")
+        return self
+
+
+class Experiment(Strict):
+    """Images and protocol."""
+
+    source: Literal["stl10", "photos"]
+    split: Split
+    patch: Patch
+    pixels: Pixels
+    train: Train
+    score: Score
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "Experiment":
+        if self.train.choose == "validation" and self.split.validation is None:
+            raise ValueError("train.choose is validation, but split.validation is null")
+        if self.train.batch_size > len(self.split.train):
+            raise ValueError(
+                f"train.batch_size must be at most the {len(self.split.train)} images of "
+                f"split.train, got {self.train.batch_size}"
+            )
+        if self.score.first + self.score.images > len(self.split.test):
+            raise ValueError(
+                f"score.first + score.images must be at most the {len(self.split.test)} images of "
+                f"split.test, got {self.score.first} + {self.score.images}"
+            )
+        if self.score.grid > max(self.patch.positions, 2):
+            raise ValueError(
+                f"score.grid must be at most the {self.patch.positions} of patch.positions, "
+                f"got {self.score.grid}"
+            )
+        # the article's rule adds an image's place in its batch, and NumPy's seeds end there
+        if self.patch.plan == "per_batch" and self.patch.seed + self.train.batch_size > 2**32:
+            raise ValueError(
+                f"patch.seed + train.batch_size must be at most {2**32}, "
+                f"got {self.patch.seed} + {self.train.batch_size}"
+            )
+        return self
