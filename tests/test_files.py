@@ -74,14 +74,13 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
 
 
 ORPHAN = """
-import os, time
+import time
 from pathlib import Path
 from whitepatch.errors import UserError
 from whitepatch.files import write_text
 write_text(Path("reports/before"), "")
-parent = os.getppid()
 print("ready", flush=True)
-while os.getppid() == parent:
+while not Path("killed").exists():
     time.sleep(0.01)
 for path in ("reports/after", "checkpoints/last"):
     try:
@@ -94,21 +93,33 @@ for path in ("reports/after", "checkpoints/last"):
 Path("ended").touch()
 """
 
+DVC = """
+import json, os, subprocess, sys
+from pathlib import Path
+Path(".dvc/tmp").mkdir(parents=True)
+mine = {"pid": os.getpid(), "cmd": "dvc repro"}
+Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {"reports": mine}, "read": {}}))
+subprocess.run(sys.argv[1:])
+"""
+"""Stands for DVC: says that it runs a stage, starts it, and waits for it."""
+
 
 @pytest.mark.skipif(os.name == "nt", reason="no such parents there")
 @pytest.mark.parametrize("under_dvc", [True, False])
-def test_a_stage_whose_dvc_was_killed_writes_no_result(tmp_path, monkeypatch, under_dvc):
+@pytest.mark.parametrize("shell", [[], ["sh", "-c", '"$@"; true', "sh"]])
+def test_a_stage_whose_dvc_was_killed_writes_no_result(tmp_path, monkeypatch, under_dvc, shell):
+    """A shell that DVC started it with may live on."""
     monkeypatch.chdir(tmp_path)
     Path("stage.py").write_text(ORPHAN)
-    # stands for DVC: starts the stage, and waits for it
-    parent = "import subprocess, sys; subprocess.run([sys.executable, 'stage.py'])"
     environment = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
     if under_dvc:
         environment["DVC_STAGE"] = "report@demo"
-    command = [sys.executable, "-c", parent]
+    command = [sys.executable, "-c", DVC, *shell, sys.executable, "stage.py"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as dvc:
         assert dvc.stdout.readline() == b"ready\n"
         dvc.kill()
+        dvc.wait()
+    Path("killed").touch()
     deadline = time.monotonic() + 30
     while not Path("ended").exists():
         assert time.monotonic() < deadline

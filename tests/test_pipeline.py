@@ -14,13 +14,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from damage import Damage
 from helpers.project import load, results, run
 from ruamel.yaml import YAML
 from torture import Torture
 
-from whitepatch import recorded
+from whitepatch import params, recorded
 from whitepatch.errors import UserError
 from whitepatch.localization import SCORES
+from whitepatch.replay import runs
 
 # These cannot move a number; values are tracked as parameters, key by key.
 PLUMBING = {
@@ -28,6 +30,7 @@ PLUMBING = {
     "paths.py",
     "errors.py",
     "files.py",
+    "processes.py",
     "__init__.py",
     "progress.py",
     "recorded.py",
@@ -195,11 +198,25 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         assert run(folder, "dvc", "repro", "report@demo")[0] == 0
         assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
         assert results(folder) == before
-    flip(folder / "data/published.csv")  # which no stage makes
-    status, said = run(folder, "whitepatch", "verify", "--hashes")
-    assert status == 1
-    (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
-    assert "git checkout data/published.csv" in bad
+    published = folder / "data/published.csv"  # which no stage makes
+    for harm in (flip, Path.unlink):
+        harm(published)
+        status, said = run(folder, "whitepatch", "verify", "--hashes")
+        assert status == 1
+        (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
+        assert "git checkout data/published.csv" in bad
+        status, said = run(folder, "dvc", "repro", "-f", "-s", "report@demo")
+        assert status != 0
+        words = "is not what dvc.lock has" if published.exists() else "is missing; take it from Git"
+        assert f"report@demo: data/published.csv {words}" in said
+        assert run(folder, "git", "checkout", "data/published.csv")[0] == 0
+        assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+        assert results(folder) == before
+    lock = (folder / "dvc.lock").read_bytes()
+    published.write_text(published.read_text().replace("0.", "1.", 1))  # an edit is no damage
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    assert (folder / "dvc.lock").read_bytes() != lock
 
 
 @pytest.mark.pipeline
@@ -222,6 +239,38 @@ def test_by_hand_a_stage_says_that_its_files_are_others_and_ends_in_a_line(ran, 
         status, said = run(folder, *evaluate)
         assert (status, said.count("\n")) == (2, 2), said
         assert said.splitlines()[1].startswith(other)
+    (folder / "dvc.lock").unlink()
+    status, said = run(folder, *evaluate)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert said.startswith(
+        "evaluate@demo-cnn: KeyError: 'test_loss'; without dvc.lock nobody knows"
+    )
+    assert said.endswith("make that anew: dvc repro evaluate@demo-cnn\n")
+
+
+@pytest.mark.pipeline
+def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    monkeypatch.chdir(folder)
+    read = {one.key: one for one in runs("demo", params.load())}
+    assert all(one.is_current() for one in read.values())
+    with (folder / "reports/demo/history/cnn.csv").open() as file:
+        losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["seed"] == "1"]
+    told = [value for _, value in read["demo/cnn/1"].series["train_loss"]]
+    assert told == losses, "to the last bit"
+    for name, old in {
+        "models/demo/cnn/seed-01.safetensors": {"demo/cnn/0", "demo/cnn/1"},
+        "reports/demo/metrics/cbam_spatial.json": {"demo/cbam_spatial/0", "demo/cbam_spatial/1"},
+        "reports/demo/figures/errors.png": {"demo/summary"},
+        "data/split/demo.csv": set(read),
+    }.items():
+        whole = (folder / name).read_bytes()
+        for harm in (flip, Path.unlink):
+            harm(folder / name)
+            assert {key for key, one in read.items() if not one.is_current()} == old
+            (folder / name).write_bytes(whole)
+    assert all(one.is_current() for one in read.values())
 
 
 @pytest.mark.pipeline
@@ -460,3 +509,14 @@ def test_killed_anywhere_it_mends_to_the_same_bytes(ran, tmp_path):
     for number in (0, 2, 3, 8, 1):  # fetch, train, evaluate, report, split
         torture.attempt(number)
     assert torture.count.total() == 5
+
+
+@pytest.mark.pipeline
+def test_what_is_damaged_at_random_is_noticed_and_mended(made, tmp_path):
+    """`make damage` does this sixty times."""
+    folder = tmp_path.resolve() / "copy"
+    shutil.copytree(made, folder)
+    damage = Damage(folder, Random(5))  # noqa: S311 -- no secret
+    for number in (2, 4, 8, 9, 10):  # weights, metrics, DVC's own, its cache, MLflow's store
+        damage.attempt(number)
+    assert damage.count.total() == 5

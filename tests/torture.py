@@ -42,6 +42,9 @@ STAGES = (
 )
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 VICTIMS = ("stage", "DVC", "both")
+SHELLS = tuple(shell for shell in ("/bin/bash", "/bin/sh") if Path(shell).exists())
+"""By which DVC starts stages: the one makes room for them, the other may stay between the two."""
+
 MEND = ("dvc", "repro", "report@demo")
 TIDY = ("dvc", "repro", "compare")
 BUSY = "is running already, as process"
@@ -112,7 +115,7 @@ class Torture:
         with subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment(self.folder),
+            env=environment(self.folder) | {"SHELL": self.random.choice(SHELLS)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -179,7 +182,7 @@ class Torture:
             status, said = run(self.folder, *MEND)
         if status != 0 and any(name in said for name in DVCS_OWN):
             verdict = "mended by the cure for a file of DVC's own"
-            YAML().dump(self.lock, self.folder / "dvc.lock")  # as git checkout dvc.lock
+            YAML().dump(self.lock, self.folder / "dvc.lock")  # as git checkout HEAD dvc.lock
             (self.folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
             status, said = run(self.folder, *MEND)
         assert status == 0, f"{what}: {said}"

@@ -3,7 +3,6 @@
 __all__ = [
     "PLACES",
     "digest",
-    "is_running",
     "is_scratch",
     "replacing",
     "sweep",
@@ -22,13 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from whitepatch import paths
-from whitepatch.errors import UserError
+from whitepatch.processes import is_running, refuse_orphan
 
 PLACES = ("data", "models", "reports")
 """Where stages write."""
-
-PARENT = os.getppid()
-"""That started us: under DVC, DVC."""
 
 SCRATCH = re.compile(r"\..+\.whitepatch-(?P<process>[0-9]+)(\.\w+)?")
 """The name of what a process is writing; .dvcignore has it, too."""
@@ -55,19 +51,14 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.parts[0] in PLACES:
-            _refuse_orphan()
+            refuse_orphan()
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
         if path.is_relative_to(paths.CHECKPOINTS):
-            _refuse_orphan()
+            refuse_orphan()
     finally:
         _remove(temporary)
-
-
-def _refuse_orphan() -> None:
-    if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
-        raise UserError("DVC, which started this, has ended; nothing more is written")
 
 
 def is_scratch(path: Path) -> bool:
@@ -88,17 +79,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def is_running(process: int) -> bool:
-    """Say whether there is such a process on this machine."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):  # no process has such a number
-        return False
-    except PermissionError:
-        pass  # it runs, and is somebody else's
-    return True
 
 
 def write_text(path: Path, text: str) -> None:

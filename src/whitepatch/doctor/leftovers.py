@@ -8,8 +8,9 @@ from typing import Any
 
 from whitepatch import paths
 from whitepatch.doctor.finding import Finding
-from whitepatch.files import SCRATCH, is_running
+from whitepatch.files import SCRATCH
 from whitepatch.params import Params
+from whitepatch.processes import RWLOCK, is_running
 
 PLACES = ("data", "models", "reports", "mlflow", "checkpoints")
 
@@ -34,7 +35,7 @@ def leftovers(_: Params | None) -> list[Finding]:
         words = f"{len(kept)} checkpoints, {size:.0f} MB, of trainings that were interrupted"
         cure = "the same command goes on from them; make clean removes them"
         found.append(Finding("leftovers", "look", words, cure))
-    found += _rwlock(Path(".dvc/tmp/rwlock"))
+    found += _rwlock(RWLOCK)
     return found or [Finding("leftovers", "ok", "none")]
 
 

@@ -16,10 +16,11 @@ from urllib.parse import quote
 import typer
 from safetensors import SafetensorError
 
-from whitepatch import recorded
-from whitepatch.errors import UserError
+from whitepatch import paths, recorded
+from whitepatch.errors import UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
+from whitepatch.processes import refuse_orphan
 
 CURES = {
     errno.ENOSPC: "free some space and run this again",
@@ -53,9 +54,15 @@ def run(stage: Callable[..., Any]) -> None:
                 stage(**arguments)
             except (UserError, OSError):
                 raise
-            except Exception:
+            except Exception as error:
                 if other:
                     raise other from None
+                if "DVC_STAGE" not in os.environ and not recorded.LOCK.exists():
+                    raise UserError(
+                        f"{name}: {type(error).__name__}: {short(str(error), 200)}; without "
+                        f"{recorded.LOCK} nobody knows whether what it reads is whole, "
+                        f"so make that anew: dvc repro {name}"
+                    ) from error
                 raise
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -86,6 +93,7 @@ def run_app(app: typer.Typer) -> None:
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
     try:
         if stage := os.environ.get("DVC_STAGE"):
+            refuse_orphan()
             recorded.refuse_other(stage)
             # what DVC takes from its cache runs nothing that would tidy up
             sweep(*(path for place in PLACES for path in Path(place).rglob(".*")))
@@ -94,6 +102,8 @@ def run_app(app: typer.Typer) -> None:
     except UserError as error:
         _end(str(error))
     except OSError as error:
+        if error.errno == errno.ENOENT and error.filename == str(paths.PUBLISHED):
+            _end(f"{paths.PUBLISHED} is missing; take it from Git: git checkout {paths.PUBLISHED}")
         if error.errno == errno.ENOENT and str(error.filename).partition("/")[0] in PLACES:
             _end(f"{error.filename} is missing; let DVC make it first: dvc repro runs all in order")
         if error.errno not in CURES:

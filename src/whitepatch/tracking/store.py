@@ -28,7 +28,7 @@ from filelock import FileLock
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.files import is_running
+from whitepatch.processes import is_running, started
 from whitepatch.tracking import own, views
 from whitepatch.tracking.address import is_own, tracking_uri
 
@@ -40,7 +40,7 @@ KEY, DIGEST, COMPLETE = "whitepatch.key", "whitepatch.digest", "whitepatch.compl
 """Tags of a run: what it is, the digest of all it shows, and whether it shows it all."""
 
 LIVE = "whitepatch.live"
-"""Tag of a run that is being written: by which host and process."""
+"""Tag of a run that is being written: by which host and process, and since when that runs."""
 
 TRAINING, IDENTITY = "whitepatch.training", "whitepatch.identity"
 """Tags of a run that a training wrote: the digest of what it left, and the hash of all that shapes
@@ -144,7 +144,8 @@ def remove_artifacts(uri: str) -> None:
 
 def me(process: int | None = None) -> str:
     """Return what the tag `LIVE` says of a process of this machine; of this one if None."""
-    return f"{socket.gethostname()}:{process or os.getpid()}"
+    process = process or os.getpid()
+    return f"{socket.gethostname()}:{process}:{started(process):.0f}"
 
 
 def is_written(found: Any) -> bool:
@@ -152,11 +153,12 @@ def is_written(found: Any) -> bool:
 
     Of this machine we know. Elsewhere a training may take days, but nobody publishes for an hour.
     """
-    host, _, process = found.data.tags.get(LIVE, "").rpartition(":")
+    said: list[str] = found.data.tags.get(LIVE, "").split(":")
+    host, process, began = [*said, "", ""][:3]
     if found.info.status != "RUNNING" or not process.isdecimal():
         return False
     if host == socket.gethostname():
-        return is_running(int(process))
+        return is_running(int(process), float(began) if began.isdecimal() else None)
     return IDENTITY in found.data.tags or time.time() - found.info.start_time / 1000 < HOUR
 
 

@@ -1,0 +1,73 @@
+"""Which processes there are, and whether the DVC that started this one is still among them."""
+
+__all__ = ["RWLOCK", "is_running", "refuse_orphan", "started"]
+
+import json
+import os
+import time
+from pathlib import Path
+
+from whitepatch.errors import UserError
+
+RWLOCK = Path(".dvc/tmp/rwlock")
+"""In which DVC says which process of its own runs a stage now."""
+
+DRIFT = 10.0
+"""Seconds by which a process may seem to have begun at another time: clocks are set."""
+
+
+def is_running(process: int, began: float | None = None) -> bool:
+    """Say whether there is such a process on this machine.
+
+    Args:
+        process: Its number.
+        began: When, as `started` said, for numbers are used again; None if it is not known.
+    """
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):  # no process has such a number
+        return False
+    except PermissionError:
+        pass  # it runs, and is somebody else's
+    return began is None or abs(started(process) - began) < DRIFT
+
+
+def started(process: int) -> float:
+    """Return when a process began, in seconds since 1970; 0 if there is none."""
+    import psutil  # here, because a machine that only trains (bench/full.py) need not have it
+
+    try:
+        return float(psutil.Process(process).create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def refuse_orphan() -> None:
+    """See to it that the DVC which started this goes on; whatever DVC did not start is let be.
+
+    A shell may stay between the two, so the parent says too little; but no process of which DVC's
+    lock says that it runs a stage is an ancestor of an orphan.
+
+    Raises:
+        UserError: It has ended.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    import psutil
+
+    if _running_stages().isdisjoint(parent.pid for parent in psutil.Process().parents()):
+        raise UserError("DVC, which started this, has ended; nothing more is written")
+
+
+def _running_stages() -> set[int]:
+    for pause in (0.05, 0.2, 1.0, None):
+        try:
+            held = json.loads(RWLOCK.read_text(encoding="utf-8"))
+            return {entry["pid"] for entry in held.get("write", {}).values()}
+        except FileNotFoundError:
+            return set()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            # another DVC may be writing it just now
+            if pause is not None:
+                time.sleep(pause)
+    raise UserError(f"{RWLOCK} cannot be read; rm {RWLOCK}, and run this again")
