@@ -4,7 +4,7 @@ __all__ = ["experiment_tags", "missing", "runs"]
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,8 @@ def runs(name: str, params: Params) -> list[Run]:
     params.experiment(name)  # or it is refused
     if (path := missing(name, params)) is not None:
         raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
-    # exactly the numbers of the files, to the last bit
-    histories = {
-        variant: pd.read_csv(paths.history(name, variant), float_precision="round_trip")
-        for variant in params.variants
-    }
+    unchanged = {variant: _watched(*_shown(name, variant)) for variant in params.variants}
+    histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in params.variants}
     measured = {
         variant: json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
         for variant in params.variants
@@ -74,6 +71,7 @@ def runs(name: str, params: Params) -> list[Run]:
                 params,
                 metrics,
                 history,
+                unchanged[variant],
                 registered=(variant, seed) == (best.variant, best.seed),
             )
             for seed in map(int, metrics["seeds"])
@@ -88,6 +86,7 @@ def _seed(
     params: Params,
     metrics: Any,
     history: pd.DataFrame,
+    is_current: Callable[[], bool],
     *,
     registered: bool,
 ) -> Run:
@@ -142,7 +141,24 @@ def _seed(
         dataset=(str(paths.split(name)), digest(paths.split(name))),
         training=naming.training_digest(rows, weights.read_bytes()),
         model=_model(name, variant, seed, tags, registered=registered) if stands else None,
+        is_current=is_current,
     )
+
+
+def _shown(name: str, variant: str) -> list[Path]:
+    """Return the files that the runs of a variant show."""
+    files = [of(name, variant) for of in (paths.history, paths.metrics, paths.maps)]
+    return [*files, paths.split(name), *sorted(paths.model(name, variant).glob("seed-*"))]
+
+
+def _watched(*files: Path) -> Callable[[], bool]:
+    """Return a function that says whether files are still as they are now."""
+
+    def content() -> str:
+        return digest(*(path if path.exists() else b"gone" for path in files))
+
+    before = content()
+    return lambda: content() == before
 
 
 def _colour(variants: Sequence[str], variant: str) -> dict[str, str]:
@@ -218,6 +234,7 @@ def _summary(name: str, params: Params) -> Run:
         paths.contact_sheet(name),
     ]
     figures = sorted((folder / "figures").iterdir())
+    is_current = _watched(*pages, *figures, paths.split(name))
     comparison = pd.read_csv(folder / "comparison.csv")
 
     def attach(target: Path) -> None:
@@ -241,4 +258,5 @@ def _summary(name: str, params: Params) -> Run:
         origin=lambda: origin(name),
         metrics=_totals(name, comparison),
         dataset=(str(paths.split(name)), digest(paths.split(name))),
+        is_current=is_current,
     )

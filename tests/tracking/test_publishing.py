@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from contextlib import closing
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
@@ -313,6 +314,35 @@ def test_a_run_that_somebody_publishes_just_now_is_left_alone_for_an_hour():
     assert LIVE not in client.get_run(runs["a"].info.run_id).data.tags
 
 
+def test_half_a_run_whose_writers_number_somebody_else_has_now_goes():
+    publish("ours", {}, [run("a")])
+    client, runs = found()
+    me, others = store.me(), store.me().rpartition(":")[0] + ":1600000000"
+    for live, stage in ((me, "active"), (others, "deleted")):
+        half = client.create_run(runs["a"].info.experiment_id, tags={KEY: "a", LIVE: live})
+        publish("ours", {}, [run("a"), run(f"b {stage}")])
+        assert client.get_run(half.info.run_id).info.lifecycle_stage == stage
+        client.delete_run(half.info.run_id)
+
+
+def test_results_that_change_while_they_are_published_leave_no_run_that_seems_whole():
+    old, new = run("a"), replace(run("a"), digest="of the new")
+    with pytest.raises(UserError, match=r"^a: its results changed while .*: whitepatch publish$"):
+        publish("ours", {}, [replace(old, is_current=lambda: False)])
+    assert COMPLETE not in found()[1]["a"].data.tags
+    with closing(sqlite3.connect(paths.MLFLOW / "mlflow.db")) as tables, tables:
+        tables.execute("DELETE FROM tags WHERE key = ?", (LIVE,))  # that process has ended
+    assert publish("ours", {}, [new]) == NOTHING | {"written": 1, "removed": 1}
+    assert publish("ours", {}, [old]) == NOTHING | {"written": 1, "removed": 1}
+
+
+@pytest.mark.parametrize("name", ["mlflow.db", "store.lock"])
+def test_a_folder_where_a_file_of_the_store_must_be_is_refused_with_the_cure(name):
+    (paths.MLFLOW / name).mkdir(parents=True)
+    with pytest.raises(UserError, match=r"rm -r mlflow, then: whitepatch publish$"):
+        publish("ours", {}, [run("a")])
+
+
 @pytest.mark.parametrize("damage", ["head", "pages", "empty"])
 def test_a_damaged_store_is_refused_with_the_cure_and_an_empty_one_is_made_again(root, damage):
     publish("ours", {}, [run("a", model=chosen())])
@@ -342,6 +372,12 @@ def test_a_damaged_store_is_refused_with_the_cure_and_an_empty_one_is_made_again
         ("UPDATE metrics SET key = 'trbin_loss' WHERE key = 'train_loss' AND step = 2", True),
         ("DELETE FROM metrics WHERE step = 2", True),
         ("UPDATE params SET value = '7'", True),
+        ("UPDATE metrics SET is_nan = 1 WHERE key = 'train_loss' AND step = 2", True),
+        ("UPDATE latest_metrics SET value = 0.26 WHERE key LIKE 'score%'", True),
+        ("UPDATE latest_metrics SET is_nan = 1 WHERE key = 'train_loss'", True),
+        ("DELETE FROM latest_metrics WHERE key = 'train_loss'", True),
+        ("UPDATE runs SET status = 'FAILED'", True),
+        ("UPDATE tags SET value = 'b' WHERE key = 'variant'", True),
         ("UPDATE tags SET value = 'mine' WHERE key = 'mlflow.note.content'", False),
         ("UPDATE runs SET name = 'mine'", False),
     ],

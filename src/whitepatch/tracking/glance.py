@@ -68,42 +68,56 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
 
 
 def changed(runs: Sequence[Run]) -> list[str]:
-    """Return the ids of those runs in the store that say they show all, and have another number.
+    """Return the ids of those runs in the store that say they show all, and do not.
 
     Nobody can change a number or a parameter through MLflow; a bit that flipped in the file can,
     and SQLite does not see it.
     """
     if not is_own() or not STORE.exists():
         return []
-    told = {run.digest: _numbers(run) for run in runs}
+    told = {(run.key, run.digest): _told(run) for run in runs}
     query = """
-        SELECT run_uuid, digests.value
-        FROM runs JOIN tags AS digests USING (run_uuid) JOIN tags AS ends USING (run_uuid)
+        SELECT run_uuid, keys.value, digests.value FROM runs
+        JOIN tags AS keys USING (run_uuid)
+        JOIN tags AS digests USING (run_uuid)
+        JOIN tags AS ends USING (run_uuid)
         WHERE lifecycle_stage = 'active'
-        AND digests.key = ? AND ends.key = ? AND ends.value = 'true'
+        AND keys.key = ? AND digests.key = ? AND ends.key = ? AND ends.value = 'true'
     """
+    # while there is a last word to say, a run has not ended
     rows = """
         SELECT 'param', key, 0, value FROM params WHERE run_uuid = :run
-        UNION ALL SELECT 'metric', key, step, value FROM metrics WHERE run_uuid = :run
+        UNION ALL SELECT 'tag', key, 0, value FROM tags WHERE run_uuid = :run
+        UNION ALL SELECT 'metric', key, step, value FROM metrics
+            WHERE run_uuid = :run AND NOT is_nan
+        UNION ALL SELECT 'last', key, step, value FROM latest_metrics
+            WHERE run_uuid = :run AND NOT is_nan
+        UNION ALL SELECT 'status', '', 0, CASE WHEN EXISTS (
+            SELECT 1 FROM tags WHERE run_uuid = :run AND key = :live
+        ) THEN 'FINISHED' ELSE status END FROM runs WHERE run_uuid = :run
     """
     try:
         with closing(_opened()) as database:
             return [
                 run
-                for run, digest in database.execute(query, (DIGEST, COMPLETE)).fetchall()
-                if not told.get(digest, set()) <= set(database.execute(rows, {"run": run}))
+                for run, *of in database.execute(query, (KEY, DIGEST, COMPLETE)).fetchall()
+                if not told.get(tuple(of), set())
+                <= set(database.execute(rows, {"run": run, "live": LIVE}))
             ]
     except sqlite3.Error:
         return []
 
 
-def _numbers(run: Run) -> set[tuple[str, str, int, object]]:
-    """Return what a run is told of: parameters, and each metric at each step."""
-    found: set[tuple[str, str, int, object]] = set()
+def _told(run: Run) -> set[tuple[str, str, int, object]]:
+    """Return what the store is told of a run: each metric at each step, and at its last."""
+    found: set[tuple[str, str, int, object]] = {("status", "", 0, "FINISHED")}
     found |= {("param", name, 0, str(value)) for name, value in run.params.items()}
-    found |= {("metric", name, 0, float(value)) for name, value in run.metrics.items()}
-    for name, values in run.series.items():
+    found |= {("tag", name, 0, value) for name, value in run.tags.items()}
+    series = {name: [(0, value)] for name, value in run.metrics.items()} | dict(run.series)
+    for name, values in series.items():
         found |= {("metric", name, step, float(value)) for step, value in values}
+        step, value = max(values)
+        found.add(("last", name, step, float(value)))
     return found
 
 

@@ -50,6 +50,8 @@ def refuse_damage() -> None:
     if not is_own() or not file.exists():
         return
     try:
+        if not file.is_file():
+            raise sqlite3.DatabaseError("is no file")
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
             (found,) = tables.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:

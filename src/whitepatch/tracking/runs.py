@@ -34,6 +34,8 @@ class Run:
         training: Digest of what training alone left, by which a live run is known; may be empty.
         model: The network, where it is one to be loaded from MLflow.
         attach: Writes the run's artifacts into a folder; called only if the run is to be written.
+        is_current: Says whether all files that it shows are still as they were when it was read;
+            called when it has been written.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Run:
     origin: Callable[[], Mapping[str, str]] = dict
     training: str = ""
     model: Model | None = None
+    is_current: Callable[[], bool] = lambda: True
 
 
 def is_shown(found: Any, run: Run) -> bool:

@@ -63,6 +63,6 @@ def cure(error: Exception) -> str:
         return credentials if refused else "see to that server, or unset MLFLOW_TRACKING_URI"
     # its tables are not those of this MLflow, or damaged; nothing else needs so much
     tables = ("malformed", "no such", "already exists", "duplicate column", "revision", "schema")
-    if any(words in said for words in (*tables, "not a database", "out-of-date")):
+    if any(words in said for words in (*tables, "not a database", "out-of-date", "is a directory")):
         return f"rm -r {paths.MLFLOW}"
     return "wait for whoever else writes to it"

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from whitepatch.errors import UserError
 from whitepatch.tracking import models, store
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
@@ -28,6 +29,10 @@ def write(client: "MlflowClient", experiment_id: str, run: Run, live: Any) -> No
         experiment_id: Where it belongs.
         run: As it should stand there.
         live: What its training showed of it; None if nothing.
+
+    Raises:
+        UserError: The store cannot be written, or the results changed meanwhile; then the run is
+            not whole, and the next to publish replaces it.
     """
     with TemporaryDirectory() as folder:
         run.attach(Path(folder))
@@ -79,6 +84,11 @@ def _log(client: "MlflowClient", experiment_id: str, run: Run, run_id: str, arti
         tagged = DatasetInput(data, [InputTag("mlflow.data.context", "train")])
         patiently(lambda: client.log_inputs(run_id, [tagged]))
     client.log_artifacts(run_id, artifacts)
+    if not run.is_current():
+        raise UserError(
+            f"{run.key}: its results changed while they were published; "
+            "let the pipeline finish, then: whitepatch publish"
+        )
     client.log_batch(run_id, tags=[RunTag(COMPLETE, "true")])
     finish(client, there)
 
