@@ -7,8 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 ENV := .venv
 RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test rehearsal torture coverage mutation bench lint \
-	format types ui lock audit rebuild clean
+.PHONY: help setup demo photos article corrected push pull test rehearsal torture damage coverage mutation bench \
+	lint format types ui lock audit rebuild clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand res
 
 torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (10 minutes)
 	@$(RUN) python tests/torture.py
+
+damage: setup ## damage one file of it after another, and see each noticed and mended (half an hour)
+	@$(RUN) python tests/damage.py
 
 coverage: setup ## measure which branches of the package the tests take (half an hour)
 	@rm -f .coverage .coverage.*

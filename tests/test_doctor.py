@@ -212,7 +212,7 @@ def test_a_cache_that_cannot_be_written_is_bad(here, monkeypatch):
             (255, "", "'./dvc.lock' is invalid"),
             "bad",
             "'./dvc.lock' is invalid",
-            "git checkout dvc.lock",
+            "git checkout HEAD dvc.lock",
         ),
         ((0, "{}", ""), "ok", "up to date", ""),
     ],
@@ -234,12 +234,19 @@ def test_a_plan_that_is_gone_or_cut_is_bad(here, monkeypatch, content):
     assert (found.state, found.cure) == ("bad", "git checkout dvc.yaml")
 
 
+def test_published_numbers_that_are_gone_are_bad(here, monkeypatch):
+    monkeypatch.setattr(kept, "ask", lambda *_: (0, "{}", ""))
+    (here / "data/published.csv").unlink()
+    found, _ = kept.pipeline(params.load())
+    assert (found.state, found.cure) == ("bad", "git checkout data/published.csv")
+
+
 def test_results_that_the_lock_does_not_know_are_not_to_be_made_again(here, monkeypatch):
     monkeypatch.setattr(kept, "ask", lambda *_: (0, "{}", ""))
     (here / "reports/demo").mkdir(parents=True)
     (here / "reports/demo/report.md").touch()
     (found,) = kept.pipeline(params.load())
-    assert (found.state, found.cure) == ("look", "git checkout dvc.lock")
+    assert (found.state, found.cure) == ("look", "git checkout HEAD dvc.lock")
 
 
 def test_a_broken_setting_of_dvc_is_no_fault_of_ours(here):
@@ -287,7 +294,7 @@ def test_the_state_of_the_pipeline(here):
     assert "stages differ from dvc.lock: fetch@photos" in found.said
     (here / "dvc.lock").write_text("schema: '2.0'\nstages:\n  report@demo:\n    cm")
     (found,) = kept.pipeline(everything)
-    assert (found.state, found.cure) == ("bad", "git checkout dvc.lock")
+    assert (found.state, found.cure) == ("bad", "git checkout HEAD dvc.lock")
 
 
 @pytest.mark.parametrize(

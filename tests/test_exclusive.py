@@ -53,6 +53,14 @@ def test_who_comes_second_is_refused_with_the_process_and_the_cure(tmp_path):
             pass
         with exclusive("train@demo-cbam"):
             pass
+        owner = Path("checkpoints/train@demo-cnn.pid")
+        for content in (b"", b"\xff\xfe", b"rm -r ."):
+            owner.write_bytes(content)
+            with (
+                pytest.raises(UserError, match="as process unknown; let it finish, or stop it, "),
+                exclusive("train@demo-cnn"),
+            ):
+                pass
         other.kill()
     with exclusive("train@demo-cnn"):
         pass

@@ -5,6 +5,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+from helpers.project import run
 
 from whitepatch import recorded
 from whitepatch.errors import UserError
@@ -125,11 +126,45 @@ def test_a_lock_that_is_being_written_is_read_again(here, monkeypatch):
     assert len(pauses) == 1
 
 
-def test_a_lock_that_stays_broken_is_refused_with_the_cure(here, monkeypatch):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "stages: [",
+        "stages:\n  compare:\n    outs:\n    - path: 3\n      md5: '4'\n",
+        "stages:\n  compare:\n    deps:\n    - path: [a]\n      md5: '4'\n",
+        "stages:\n  compare:\n    outs:\n    - path: a\n      md5: 4\n",
+        "stages:\n  compare:\n    outs:\n    - path: a\n",
+    ],
+)
+def test_a_lock_that_stays_broken_is_refused_with_the_cure(here, monkeypatch, content):
     monkeypatch.setattr(recorded.time, "sleep", lambda _: None)
-    (here / "dvc.lock").write_text("stages: [")
-    with pytest.raises(UserError, match=r"git checkout dvc\.lock$"):
+    (here / "dvc.lock").write_text(content)
+    with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
         list(recorded.outputs())
+
+
+def test_the_cure_of_a_broken_lock_helps_in_a_merge_with_conflicts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recorded.time, "sleep", lambda _: None)
+
+    def git(*command):
+        return run(tmp_path, "git", "-c", "user.name=a", "-c", "user.email=a@b", *command)
+
+    def commit(words):
+        (tmp_path / "dvc.lock").write_text(f"stages:\n  compare:\n    cmd: {words}\n")
+        assert git("add", "-A")[0] == git("commit", "-qm", words)[0] == 0
+
+    assert git("init", "-q", "-b", "main")[0] == 0
+    commit("first")
+    git("checkout", "-q", "-b", "other")
+    commit("other")
+    git("checkout", "-q", "main")
+    commit("ours")
+    assert git("merge", "other")[0] != 0
+    with pytest.raises(UserError) as refused:
+        list(recorded.outputs())
+    assert run(tmp_path, "sh", "-c", str(refused.value).partition("from Git: ")[2])[0] == 0
+    assert "cmd: ours" in (tmp_path / "dvc.lock").read_text()
 
 
 def test_an_evaluation_of_other_weights_is_refused(tmp_path, monkeypatch):

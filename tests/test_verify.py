@@ -83,5 +83,5 @@ def test_a_broken_lock_is_refused_with_the_cure(tmp_path, monkeypatch, content):
         list(verify.hashes())
     monkeypatch.setattr(recording.time, "sleep", lambda _: None)
     (tmp_path / "dvc.lock").write_text(content)
-    with pytest.raises(UserError, match=r"git checkout dvc\.lock$"):
+    with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
         list(verify.hashes())

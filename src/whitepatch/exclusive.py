@@ -42,11 +42,20 @@ def exclusive(stage: str) -> Iterator[None]:
             finally:
                 _remove(lock)
     except Timeout:
-        pid = owner.read_text() if owner.exists() else "unknown"
+        pid = _read(owner)
+        stop = f" (kill {pid})" if pid else ""
         raise UserError(
-            f"{stage} is running already, as process {pid}; "
-            f"let it finish, or stop it (kill {pid}), and run this again"
+            f"{stage} is running already, as process {pid or 'unknown'}; "
+            f"let it finish, or stop it{stop}, and run this again"
         ) from None
+
+
+def _read(owner: Path) -> str:
+    """Return who holds a stage; nothing if the file is not whole."""
+    with suppress(OSError, UnicodeDecodeError):
+        pid = owner.read_text(encoding="utf-8")
+        return pid if pid.isdecimal() else ""
+    return ""
 
 
 def tidy() -> None:

@@ -5,6 +5,7 @@ hand it to the next stage. Each stage therefore reads what it builds on before i
 """
 
 __all__ = [
+    "FROM_GIT",
     "LOCK",
     "Output",
     "inputs",
@@ -28,6 +29,9 @@ from whitepatch.errors import UserError
 from whitepatch.files import is_scratch
 
 LOCK = Path("dvc.lock")
+
+FROM_GIT = f"git checkout HEAD {LOCK}"
+"""HEAD, because of a merge that has conflicts Git gives nothing otherwise."""
 
 CACHE = Path(".dvc/cache/files/md5")
 """Of DVC, unless it is told of another; then its damage is not seen."""
@@ -70,20 +74,12 @@ def outputs() -> Iterator[Output]:
     Raises:
         UserError: It cannot be read.
     """
-    for stage, entry in _locked().items():
-        for out in entry.get("outs", []):
-            yield Output(stage, Path(out["path"]), out["md5"])
+    return _outputs(_locked())
 
 
 def inputs() -> Iterator[Output]:
     """Yield every table of data/ that stages read and none makes, as the last of them read it."""
-    made = {output.path for output in outputs()}
-    read = {
-        Path(dependency["path"]): Output(stage, Path(dependency["path"]), dependency["md5"])
-        for stage, entry in _locked().items()
-        for dependency in entry.get("deps", [])
-    }
-    yield from (one for path, one in read.items() if path.parts[0] == "data" and path not in made)
+    return _inputs(_locked())
 
 
 def is_as_recorded(output: Output) -> bool:
@@ -102,9 +98,17 @@ def refuse_other(stage: str) -> None:
     Raises:
         UserError: Something has changed behind DVC's back.
     """
-    for output in outputs():
+    locked = _locked()
+    for output in _outputs(locked):
         if _builds_on(stage, output.stage) and output.path.exists() and not is_as_recorded(output):
             raise UserError(f"{output.path} is not what {LOCK} has; {output.cure()}")
+    reads = {dependency["path"] for dependency in locked.get(stage, {}).get("deps", [])}
+    for table in _inputs(locked):
+        path = table.path
+        if str(path) not in reads or not path.is_file() or is_as_recorded(table):
+            continue
+        if _is_taken_for_another(path):  # people may edit it, and then DVC sees so
+            raise UserError(f"{path} is not what {LOCK} has; git checkout {path}")
 
 
 def refuse_mixture(experiment: str) -> None:
@@ -131,6 +135,32 @@ def refuse_mixture(experiment: str) -> None:
                     f"{path} has changed since {stage} ran; "
                     f"let the pipeline finish, or: dvc repro report@{experiment}"
                 )
+
+
+def _outputs(locked: dict[str, Any]) -> Iterator[Output]:
+    for stage, entry in locked.items():
+        for out in entry.get("outs", []):
+            yield Output(stage, Path(out["path"]), out["md5"])
+
+
+def _inputs(locked: dict[str, Any]) -> Iterator[Output]:
+    made = {output.path for output in _outputs(locked)}
+    read = {
+        Path(dependency["path"]): Output(stage, Path(dependency["path"]), dependency["md5"])
+        for stage, entry in locked.items()
+        for dependency in entry.get("deps", [])
+    }
+    yield from (one for path, one in read.items() if path.parts[0] == "data" and path not in made)
+
+
+def _is_taken_for_another(path: Path) -> bool:
+    """Say whether DVC knows a file, by its size and time, under a sum that it has no more."""
+    from dvc.fs import LocalFileSystem  # takes seconds, and is seldom asked
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        _, known = repo.state.get(str(path.absolute()), LocalFileSystem())
+    return known is not None and known.value != _sum(path)
 
 
 def _builds_on(stage: str, earlier: str) -> bool:
@@ -180,7 +210,7 @@ def _whole(stages: dict[str, Any]) -> dict[str, Any]:
         if not entry.keys() <= {"cmd", "deps", "params", "outs"}:
             raise ValueError(stage)
         for one in (*entry.get("deps", []), *entry.get("outs", [])):
-            if not {"path", "md5"} <= one.keys():
+            if not isinstance(one["path"], str) or not isinstance(one["md5"], str):
                 raise ValueError(stage)
     return dict(stages)
 
@@ -200,4 +230,4 @@ def _locked() -> dict[str, Any]:
             # another DVC may be writing it just now
             if pause is not None:
                 time.sleep(pause)
-    raise UserError(f"{LOCK} cannot be read; take it from Git: git checkout {LOCK}")
+    raise UserError(f"{LOCK} cannot be read; take it from Git: {FROM_GIT}")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from whitepatch import params, paths
 from whitepatch.errors import UserError
-from whitepatch.recorded import LOCK, inputs, is_as_recorded, outputs
+from whitepatch.recorded import FROM_GIT, LOCK, inputs, is_as_recorded, outputs
 
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
@@ -45,27 +45,28 @@ class Finding:
 def hashes() -> Iterator[Finding]:
     """Compare every output that is here with its sum in dvc.lock; those that are not are no fault.
 
-    So is data/published.csv, which no stage makes. What `whitepatch publish` writes is left out: it
-    renews its receipts without DVC.
+    data/published.csv is compared, too, and must be here: no stage makes it. What
+    `whitepatch publish` writes is left out: it renews its receipts without DVC.
 
     Raises:
         UserError: There is no dvc.lock, it cannot be read, or it has no outputs.
     """
     if not LOCK.exists():
         raise UserError(f"{LOCK} is not here; run this from the project's root")
-    recorded = list(outputs())
-    if not recorded:
-        raise UserError(f"{LOCK} has no outputs; take it from Git: git checkout {LOCK}")
-    for output in [*recorded, *inputs()]:
+    made, read = list(outputs()), list(inputs())
+    if not made:
+        raise UserError(f"{LOCK} has no outputs; take it from Git: {FROM_GIT}")
+    for output in [*made, *read]:
         path = output.path
         if path.is_relative_to(paths.MLFLOW):
             continue
-        if not path.exists():
-            yield Finding(str(path), True, "not here")
-        elif is_as_recorded(output):
-            yield Finding(str(path), True, "as recorded")
-        else:
-            yield Finding(str(path), False, f"is not what dvc.lock has; {output.cure()}")
+        if path.exists():
+            good = is_as_recorded(output)
+            words = "as recorded" if good else f"is not what {LOCK} has; {output.cure()}"
+        else:  # a stage makes it again, or a teammate has it
+            good = output in made
+            words = "not here" if good else f"is not here; git checkout {path}"
+        yield Finding(str(path), good, words)
 
 
 def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:

@@ -12,9 +12,18 @@ from whitepatch import paths
 from whitepatch.doctor.finding import Finding, ask
 from whitepatch.errors import UserError, short
 from whitepatch.params import Params
+from whitepatch.processes import RWLOCK
+from whitepatch.recorded import FROM_GIT, LOCK
 
 DVC = (sys.executable, "-m", "dvc")
 DVC_FOLDER = Path(".dvc")
+
+CURES = {
+    "dvc.yaml": "git checkout dvc.yaml",
+    "dvc.lock": FROM_GIT,
+    "rwlock": f"rm {RWLOCK}",
+}
+"""By the file that DVC cannot read."""
 
 LOOK_AT_REMOTE = """
 from dvc.repo import Repo
@@ -58,21 +67,17 @@ def pipeline(everything: Params | None) -> list[Finding]:
     """Say of each experiment whether it is up to date, as DVC knows it."""
     if everything is None:
         return []
-    lock = Path("dvc.lock")
-    ran = lock.read_text(encoding="utf-8", errors="replace") if lock.exists() else ""
+    if LOCK.is_dir():
+        return [Finding("pipeline", "bad", f"{LOCK} is a folder", f"rm -r {LOCK} && {FROM_GIT}")]
+    ran = LOCK.read_text(encoding="utf-8", errors="replace") if LOCK.exists() else ""
     status, said, error = ask(*DVC, "status", "--json")
     if status is None or (status and ("acquire lock" in error or "is busy" in error)):
         reason = "DVC is at work, or takes long" if status else "DVC takes long"
         return [Finding("pipeline", "look", reason, "dvc status")]
     if status or not said.lstrip().startswith("{"):
-        cure = "dvc status says it in full"
-        if "dvc.yaml" in error:
-            cure = "git checkout dvc.yaml"
-        elif "dvc.lock" in error:
-            cure = "git checkout dvc.lock"
-        elif "rwlock" in error:
-            cure = "rm .dvc/tmp/rwlock"
-        return [Finding("pipeline", "bad", _reason(status, error), cure)]
+        name = next((name for name in CURES if name in error), "")
+        cure = CURES.get(name, "dvc status says it in full")
+        return [Finding("pipeline", "bad", _reason(status, error, name), cure)]
     try:
         plan = Path("dvc.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -82,6 +87,9 @@ def pipeline(everything: Params | None) -> list[Finding]:
         return [Finding("pipeline", "bad", words, "git checkout dvc.yaml")]
     changed = json.loads(said)
     found = []
+    if not paths.PUBLISHED.exists():  # the report reads it, and no stage makes it
+        words, cure = f"{paths.PUBLISHED} is not here", f"git checkout {paths.PUBLISHED}"
+        found.append(Finding("pipeline", "bad", words, cure))
     for name, experiment in everything.experiments.items():
         what = f"pipeline {name}"
         stages = re.compile(
@@ -90,7 +98,7 @@ def pipeline(everything: Params | None) -> list[Finding]:
         stale = [stage for stage in changed if stages.fullmatch(stage)]
         if f"\n  report@{name}:\n" not in ran and (paths.report(name) / "report.md").exists():
             words = "has results that dvc.lock does not know"
-            found.append(Finding(what, "look", words, "git checkout dvc.lock"))
+            found.append(Finding(what, "look", words, FROM_GIT))
         elif f"\n  report@{name}:\n" not in ran:
             found.append(Finding(what, "ok", f"has not run; to run it: make {name}"))
         elif stale:
@@ -114,12 +122,14 @@ def _config(section: str, key: str) -> str | None:
         raise UserError(f"{error}; {cure}") from None
 
 
-def _reason(status: int | None, error: str) -> str:
+def _reason(status: int | None, error: str, name: str = "") -> str:
+    """Return the line of an answer of DVC's that says most: of this file, if it names one."""
     lines = [line for line in error.splitlines() if line.strip()]
     # the last line may be no more than where to ask for help
-    lines = [line for line in lines if line.startswith("ERROR: ")][:1] or lines
+    best = [line for line in lines if line.startswith("ERROR: ")] or lines[-1:]
+    best = [line for line in lines if name and name in line] or best
     return (
-        short(lines[-1].removeprefix("ERROR: "), 200)
-        if lines and status is not None
+        short(best[0].removeprefix("ERROR: "), 200)
+        if best and status is not None
         else "DVC gives no answer in time"
     )
