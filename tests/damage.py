@@ -9,7 +9,6 @@ content: every result, and every number in MLflow, must be what it was.
 
 import os
 import re
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -22,8 +21,8 @@ from typing import Annotated
 
 import typer
 from helpers.project import miniature, results, run
+from helpers.trials import try_again
 from PIL import Image
-from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -232,16 +231,7 @@ def main(
     """Damage one file of the pipeline in miniature at random, and see it noticed and mended."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = miniature(ROOT, Path(temporary).resolve() / "miniature")
-        project = Damage(folder, Random(seed))  # noqa: S311 -- no secret
-        for number in tqdm(range(damages), unit=" damages"):
-            try:
-                tqdm.write(project.attempt(number))
-            except AssertionError as failure:
-                kept = Path(tempfile.mkdtemp()) / "miniature"
-                shutil.copytree(folder, kept)
-                sys.exit(f"LOST, with --seed {seed}, at {number}: {failure}\nkept: {kept}")
-    for outcome, count in project.count.most_common():
-        tqdm.write(f"{count:4} {outcome}")
+        try_again(Damage(folder, Random(seed)), damages, seed)  # noqa: S311 -- no secret
 
 
 if __name__ == "__main__":

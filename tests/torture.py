@@ -24,8 +24,8 @@ from typing import Annotated
 import psutil
 import typer
 from helpers.project import environment, load, miniature, results, run
+from helpers.trials import try_again
 from ruamel.yaml import YAML
-from tqdm import tqdm
 
 from whitepatch.files import is_scratch
 
@@ -229,19 +229,7 @@ def main(
         status, said = run(folder, *MEND)
         if status != 0:
             sys.exit(said)
-        torture = Torture(folder, Random(seed))  # noqa: S311 -- no secret
-        end = time.monotonic() + minutes * 60
-        for number in tqdm(range(kills), unit=" kills"):
-            if time.monotonic() > end:
-                sys.exit(f"{number} of {kills} kills in {minutes:g} minutes; then time was up")
-            try:
-                tqdm.write(torture.attempt(number))
-            except AssertionError as failure:
-                kept = Path(tempfile.mkdtemp()) / "miniature"
-                shutil.copytree(folder, kept)
-                sys.exit(f"LOST, with --seed {seed}, at kill {number}: {failure}\nkept: {kept}")
-    for verdict, count in torture.count.most_common():
-        tqdm.write(f"{count:4} {verdict}")
+        try_again(Torture(folder, Random(seed)), kills, seed, minutes)  # noqa: S311 -- no secret
 
 
 if __name__ == "__main__":
