@@ -63,6 +63,73 @@ def test_two_at_once_in_one_folder_end_in_the_same_bytes(folder, made):
     assert load(folder / "dvc.lock") == load(made / "dvc.lock")
 
 
+@pytest.fixture
+def training(folder):
+    """Return a training under DVC that is stopped in the middle, and what lets it go on."""
+    command = ("dvc", "repro", "-f", "-s", "train@demo-cnn")
+    dvc = started(folder, *command)
+    lock = folder / "checkpoints/train@demo-cnn.pid"
+    while not lock.exists() or not (trainer := lock.read_text()):
+        assert dvc.poll() is None
+        time.sleep(0.01)
+    os.kill(int(trainer), signal.SIGSTOP)
+
+    def ended():
+        os.kill(int(trainer), signal.SIGCONT)
+        return dvc.communicate()[0]
+
+    return ended
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+RATE = ("learning_rate: 0.005", "learning_rate: 0.002")
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "named"),
+    [
+        ("params.yaml", RATE, "experiments.demo.train in params.yaml"),
+        ("params.yaml", ("  ", "]"), "params.yaml"),
+        ("src/whitepatch/steps.py", ('"""', '"""More. '), "src/whitepatch/steps.py"),
+    ],
+)
+def test_what_is_edited_while_it_is_used_is_never_recorded(
+    folder, made, training, path, change, named
+):
+    before = (folder / path).read_text()
+    edit(folder / path, *change)
+    said = training()
+    assert f"train@demo-cnn: {named} changed while this ran, and DVC would record" in said
+    assert "Traceback" not in said
+    assert not (folder / "models/demo/cnn").exists()
+    assert load(folder / "dvc.lock") == load(made / "dvc.lock")
+    (folder / path).write_text(before)
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    assert results(folder) == results(made)
+
+
+def test_what_others_use_may_be_edited(folder, made, training):
+    edit(folder / "params.yaml", "panel: 3", "panel: 2")
+    edit(folder / "src/whitepatch/maps.py", '"""', '"""More. ')
+    (folder / "src/whitepatch/steps.py").touch()
+    said = training()
+    assert "changed while" not in said
+    assert run(folder, "dvc", "status", "train@demo-cnn") == (
+        0,
+        "Data and pipelines are up to date.\n",
+    )
+    model = folder / "models/demo/cnn"
+    assert {x.name: x.read_bytes() for x in model.iterdir()} == {
+        x.name: x.read_bytes() for x in (made / "models/demo/cnn").iterdir()
+    }
+
+
 def test_two_branches_at_once_with_one_cache_each_get_their_own(folder, made, tmp_path):
     other = tmp_path.resolve() / "other"
     status, said = run(folder, "git", "worktree", "add", "-q", "-b", "mine", str(other))

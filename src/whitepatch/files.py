@@ -22,6 +22,7 @@ from typing import Any
 
 from whitepatch import paths
 from whitepatch.processes import is_running, refuse_orphan
+from whitepatch.unchanged import refuse_changed
 
 PLACES = ("data", "models", "reports")
 """Where stages write."""
@@ -38,11 +39,12 @@ def replacing(path: Path) -> Iterator[Path]:
     nothing is left and `path` is as it was. What killed processes left beside it is removed.
 
     A stage whose DVC was killed outright writes no result, for nobody records it, and another DVC
-    may have made a newer one; and a checkpoint that it writes is its last.
+    may have made a newer one; nor does a stage of which something that it read has changed. A
+    checkpoint that it writes then is its last.
 
     Raises:
         IsADirectoryError: The block wrote a file, and `path` is a folder; it stays.
-        UserError: DVC started this and has ended.
+        UserError: DVC started this and has ended, or would record what did not make the result.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(*path.parent.glob(".*"))
@@ -51,14 +53,19 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.parts[0] in PLACES:
-            refuse_orphan()
+            _refuse_what_is_not_recorded()
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
         if path.is_relative_to(paths.CHECKPOINTS):
-            refuse_orphan()
+            _refuse_what_is_not_recorded()
     finally:
         _remove(temporary)
+
+
+def _refuse_what_is_not_recorded() -> None:
+    refuse_orphan()
+    refuse_changed()
 
 
 def is_scratch(path: Path) -> bool:

@@ -1,11 +1,13 @@
 """Which processes there are, and whether the DVC that started this one is still among them."""
 
-__all__ = ["RWLOCK", "is_running", "refuse_orphan", "started"]
+__all__ = ["RWLOCK", "dependencies", "is_running", "refuse_orphan", "started"]
 
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from whitepatch.errors import UserError
 
@@ -53,21 +55,41 @@ def refuse_orphan() -> None:
     """
     if "DVC_STAGE" not in os.environ:
         return
-    import psutil
-
-    if _running_stages().isdisjoint(parent.pid for parent in psutil.Process().parents()):
+    if not _mine("write"):
         raise UserError("DVC, which started this, has ended; nothing more is written")
 
 
-def _running_stages() -> set[int]:
+def dependencies() -> set[str]:
+    """Return what the DVC that started this says that the stage reads; nothing without DVC."""
+    if "DVC_STAGE" not in os.environ:
+        return set()
+    return _mine("read") - _mine("write")  # it reads its outputs, too, when the stage has ended
+
+
+def _mine(what: str) -> set[str]:
+    """Return what stages read, or write, that processes above this one run."""
+    import psutil
+
+    above = {parent.pid for parent in psutil.Process().parents()}
+    return {path for path, process in _held(what) if process in above}
+
+
+def _held(what: str) -> list[tuple[str, int]]:
+    """Return paths that stages read, or write, now, each with the process that runs the stage."""
     for pause in (0.05, 0.2, 1.0, None):
         try:
-            held = json.loads(RWLOCK.read_text(encoding="utf-8"))
-            return {entry["pid"] for entry in held.get("write", {}).values()}
+            held = json.loads(RWLOCK.read_text(encoding="utf-8")).get(what, {})
+            return list(_each(held))
         except FileNotFoundError:
-            return set()
+            return []
         except (ValueError, TypeError, KeyError, AttributeError):
             # another DVC may be writing it just now
             if pause is not None:
                 time.sleep(pause)
     raise UserError(f"{RWLOCK} cannot be read; rm {RWLOCK}, and run this again")
+
+
+def _each(held: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    for path, entry in held.items():
+        for one in entry if isinstance(entry, list) else [entry]:  # several may read
+            yield path, one["pid"]

@@ -21,6 +21,7 @@ from whitepatch.errors import UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
 from whitepatch.processes import refuse_orphan
+from whitepatch.unchanged import refuse_changed, remember
 
 CURES = {
     errno.ENOSPC: "free some space and run this again",
@@ -52,6 +53,7 @@ def run(stage: Callable[..., Any]) -> None:
             other = None if "DVC_STAGE" in os.environ else _other(name)
             try:
                 stage(**arguments)
+                refuse_changed()
             except (UserError, OSError):
                 raise
             except Exception as error:
@@ -94,6 +96,7 @@ def run_app(app: typer.Typer) -> None:
     try:
         if stage := os.environ.get("DVC_STAGE"):
             refuse_orphan()
+            remember()
             recorded.refuse_other(stage)
             # what DVC takes from its cache runs nothing that would tidy up
             sweep(*(path for place in PLACES for path in Path(place).rglob(".*")))

@@ -1,0 +1,126 @@
+"""What a stage reads stays as it is while the stage runs.
+
+DVC writes down what a stage was made from when the stage has ended, not when it began. Whoever
+edits params.yaml or code in between would find the old result recorded as what the new text gives
+(https://github.com/treeverse/dvc/issues/11058), and so would every teammate, by the run-cache.
+"""
+
+__all__ = ["refuse_changed", "remember"]
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Self
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+from whitepatch.processes import dependencies
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that the stage reads, as it was.
+
+    Attributes:
+        stamp: Changes with whatever is written to it.
+        digest: Of its bytes; a file that is only touched is the same.
+    """
+
+    stamp: tuple[int, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path, before: Self | None = None) -> Self:
+        """Look at a file; one that nobody wrote to since `before` is not read again."""
+        found = path.stat()
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if before is not None and before.stamp == stamp:
+            return before
+        with path.open("rb") as file:
+            return cls(stamp, file_digest(file, "sha256").hexdigest())
+
+
+_seen: dict[Path, _File] = {}
+"""Every file that DVC says the stage of this process reads, by its path in the project."""
+
+_params: list[str] = []
+"""The text of params.yaml, in which only some keys may be of the stage."""
+
+
+def remember() -> None:
+    """Look at what DVC says this stage reads; a process that DVC did not start reads nothing."""
+    _seen.clear()
+    _seen.update({path: _File.of(path) for path in _files()})
+    _params[:] = [paths.PARAMS.read_text(encoding="utf-8")] if paths.PARAMS in _seen else []
+
+
+def refuse_changed() -> None:
+    """See to it that all is as it was remembered.
+
+    Raises:
+        UserError: A file, or a key of params.yaml, has changed; that DVC would now record.
+    """
+    if not _seen:
+        return
+    if changed := next(_changed(), None):
+        raise UserError(
+            f"{changed} changed while this ran, and DVC would record the result as made from "
+            "what is there now; run dvc repro again"
+        )
+
+
+def _changed() -> Iterator[str]:
+    yield from map(str, sorted(_seen.keys() ^ set(_files())))
+    for path, before in _seen.items():
+        if (now := _File.of(path, before)) is before:
+            continue
+        if now.digest != before.digest:
+            yield from _changed_keys() if path == paths.PARAMS else [str(path)]
+        _seen[path] = now
+
+
+def _changed_keys() -> Iterator[str]:
+    """Yield which of the stage's keys of params.yaml changed; others are edited as people like."""
+    from dvc.exceptions import DvcException
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    reader = YAML(typ="safe", pure=True)
+    try:
+        now = reader.load(paths.PARAMS.read_text(encoding="utf-8"))
+        for key in _keys(os.environ["DVC_STAGE"]):
+            if _value(now, key) != _value(reader.load(_params[0]), key):
+                yield f"{key} in {paths.PARAMS}"
+    except (DvcException, YAMLError, UnicodeDecodeError):  # what DVC cannot read is no longer so
+        yield str(paths.PARAMS)
+
+
+def _keys(stage: str) -> list[str]:
+    """Return what dvc.yaml says that a stage reads of params.yaml, as DVC resolves it."""
+    from dvc.dependency.param import ParamsDependency  # takes seconds, and is seldom asked
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        read = repo.stage.load_one(name=stage).deps
+    return [key for one in read if isinstance(one, ParamsDependency) for key in one.params]
+
+
+def _value(content: Any, key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
+
+
+def _files() -> Iterator[Path]:
+    for path in map(Path, map(os.path.relpath, dependencies())):
+        if path.is_dir():
+            yield from (file for file in path.rglob("*") if file.is_file() and not _is_aside(file))
+        elif path.exists():
+            yield path
+
+
+def _is_aside(file: Path) -> bool:
+    """Say whether Python, or an editor, keeps a file for itself."""
+    return file.name.startswith(".") or file.name.endswith(("~", ".pyc"))

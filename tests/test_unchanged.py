@@ -1,0 +1,77 @@
+"""What a stage reads must not change while it runs; with DVC: tests/test_concurrency.py."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from whitepatch import unchanged
+from whitepatch.errors import UserError
+from whitepatch.files import write_text
+from whitepatch.processes import RWLOCK
+from whitepatch.unchanged import refuse_changed, remember
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    """Stand in a folder of DVC, as one of its stages, that reads a file and a folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "train@demo-cnn")
+    monkeypatch.setattr(unchanged, "_seen", {})
+    for name in ("train.py", "data/a.py", "data/deep/b.py"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    RWLOCK.parent.mkdir(parents=True)
+    mine, another = ({"pid": pid, "cmd": "dvc repro"} for pid in (os.getppid(), os.getpid()))
+    read = {
+        str(tmp_path / "train.py"): [another, mine],
+        str(tmp_path / "data"): [mine],
+        str(tmp_path / "models"): [mine],  # its output, of which DVC says both
+        str(tmp_path / "other.py"): [another],
+    }
+    RWLOCK.write_text(json.dumps({"read": read, "write": {str(tmp_path / "models"): mine}}))
+    remember()
+
+
+def set_(name, text):
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda: set_("train.py", "more"), "train.py"),
+        (lambda: set_("data/deep/b.py", "more"), "data/deep/b.py"),
+        (lambda: set_("data/new.py", ""), "data/new.py"),
+        (lambda: Path("data/a.py").unlink(), "data/a.py"),
+        (lambda: Path("train.py").unlink(), "train.py"),
+    ],
+)
+def test_what_changed_is_named_and_no_result_is_written(change, named):
+    write_text(Path("models/before"), "")
+    change()
+    words = f"^{named} changed while this ran, and DVC would record .* run dvc repro again$"
+    with pytest.raises(UserError, match=words):
+        write_text(Path("models/after"), "")
+    with pytest.raises(UserError, match=words):
+        refuse_changed()
+    assert [path.name for path in Path("models").iterdir()] == ["before"]
+    with pytest.raises(UserError, match=words):
+        write_text(Path("checkpoints/last"), "")
+    assert Path("checkpoints/last").exists(), "to go on from, if the change is undone"
+
+
+def test_what_is_no_other_content_is_no_change(monkeypatch):
+    for name in ("train.py", "data/a.py"):
+        os.utime(name, (1, 1))
+        set_(name, "more")
+        set_(name, name)
+    for name in ("other.py", "data/.a.py.swp", "data/a.py~", "data/__pycache__/a.pyc", "models/x"):
+        set_(name, "an editor's, Python's, another's, or made just now")
+    refuse_changed()
+    set_("train.py", "more")
+    monkeypatch.delenv("DVC_STAGE")
+    remember()
+    refuse_changed()  # without DVC nothing is recorded
