@@ -42,6 +42,7 @@ def started(program, *arguments):
 @pytest.fixture(autouse=True)
 def here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    Path("params.yaml").touch()
 
 
 def test_who_comes_second_is_refused_with_the_process_and_the_cure(tmp_path):
@@ -124,5 +125,9 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
     with started(program, name, "x") as stage:
         stage.communicate()
         assert stage.returncode == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"fetch.py", "checkpoints"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "fetch.py",
+        "params.yaml",
+        "checkpoints",
+    }
     assert not list(Path("checkpoints").iterdir())

@@ -145,11 +145,17 @@ def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
         ("maps.jpg", "--output must be the name of a .png file, got 'maps.jpg'"),
         ("", "--output must be the name of a .png file, got '.'"),
         ("a.png", "--output must not be one of the pictures, got a.png"),
+        ("mine/made.png", "--output must not be a result of the pipeline, got mine/made.png"),
+        ("mine/new.png", "--output must not be a result of the pipeline, got mine/new.png"),
+        ("/proc/a.png", "--output: no file can be made at /proc/a.png; name another place"),
     ],
 )
 def test_nothing_of_yours_is_overwritten(project, output, words):
     (project / "out").mkdir()
     (project / "out/mine.txt").write_text("mine")
+    (project / "dvc.lock").write_text(
+        "stages: {report@demo: {outs: [{path: mine, md5: '0'}]}, mine: {outs: []}}"
+    )
     before = {path: path.is_file() and path.read_bytes() for path in project.rglob("*")}
     arguments = ["predict", "a.png", "--variant", "cbam_spatial", "--seed", "1"]
     done = CliRunner().invoke(commands, [*arguments, "--output", output])

@@ -16,6 +16,10 @@ from whitepatch.stages import run_app
         (["train", "demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
         (["split", "mine"], "no experiment 'mine' in params.yaml; it has demo"),
         (["fetch", "cifar"], "no source 'cifar'; there are stl10, photos"),
+        (
+            ["split", b"a\xff"],
+            r"no experiment 'a\udcff' in params.yaml",
+        ),  # no character of any sort
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(root, tmp_path, command, words):
@@ -31,6 +35,19 @@ def test_a_users_mistake_is_one_line_and_status_2(root, tmp_path, command, words
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def test_a_stage_outside_of_the_project_leaves_nothing_there(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "whitepatch.stages.train", "demo", "cnn"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "params.yaml is not here; run this from the project's root\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_overview_of_nothing_is_refused(root, tmp_path):

@@ -71,6 +71,8 @@ def predict(
         raise UserError(f"--output must be the name of a .png file, got {str(output)!r}")
     if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
         raise UserError(f"--output must not be one of the pictures, got {output}")
+    if any(output.absolute().is_relative_to(made.path.absolute()) for made in recorded.outputs()):
+        raise UserError(f"--output must not be a result of the pipeline, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
@@ -85,8 +87,12 @@ def predict(
         f"{printable(path.name)}\n{probability:.3f}"
         for path, probability in zip(pictures, found.probabilities, strict=True)
     ]
-    style.save(prediction_panel(found.pictures, found.maps, names, title(variant)), output)
-    typer.echo(f"Maps: {output}", err=True)
+    panel = prediction_panel(found.pictures, found.maps, names, title(variant))
+    try:
+        style.save(panel, output)
+    except FileNotFoundError:
+        raise UserError(f"--output: no file can be made at {output}; name another place") from None
+    typer.echo(f"Maps: {printable(str(output))}", err=True)
 
 
 @commands.command()

@@ -49,7 +49,9 @@ def run(stage: Callable[..., Any]) -> None:
     @wraps(stage)
     def alone(**arguments: str) -> None:
         name = "@".join([verb, "-".join(arguments.values())] if arguments else [verb])
-        with exclusive(quote(name, safe="@")):
+        if not paths.PARAMS.exists():  # before a lock is made in somebody else's folder
+            raise UserError(f"{paths.PARAMS} is not here; run this from the project's root")
+        with exclusive(quote(os.fsencode(name), safe="@")):
             other = None if "DVC_STAGE" in os.environ else _other(name)
             try:
                 stage(**arguments)
