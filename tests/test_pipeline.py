@@ -336,6 +336,36 @@ def test_whatever_dvc_calls_a_dependency_is_read_before_it_is_used(ran, tmp_path
 
 
 @pytest.mark.pipeline
+def test_a_damaged_cache_is_found_before_anybody_needs_it(ran, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    monkeypatch.chdir(folder)
+    before, lock = results(folder), Path("dvc.lock").read_bytes()
+    model = Path("models/demo/cnn")
+    (total,) = [output.md5 for output in recorded.outputs() if output.path == model]
+    listed = recorded.CACHE / total[:2] / total[2:]
+    first = json.loads(listed.read_bytes())[0]["md5"]
+    for kept, here in (
+        (recorded.CACHE / first[:2] / first[2:], True),
+        (listed, True),
+        (listed, False),
+    ):
+        kept.chmod(0o644)  # DVC protects it
+        flip(kept)
+        if not here:
+            shutil.rmtree(model)
+        status, said = run(folder, "whitepatch", "verify", "--hashes")
+        assert status == 1
+        (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
+        assert f"{model}  is damaged in DVC's cache; rm -rf {kept} && " in bad
+        assert run(folder, "sh", "-c", bad.partition("; ")[2])[0] == 0
+        status, said = run(folder, "whitepatch", "verify", "--hashes")
+        assert status == 0, said
+        assert results(folder) == before
+        assert Path("dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.pipeline
 def test_files_cut_to_nothing_are_made_again(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)

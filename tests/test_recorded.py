@@ -97,7 +97,7 @@ def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
     kept.write_bytes(b"hello")
     assert output.cure().startswith("rm -r a && dvc checkout a")
     kept.write_bytes(b"hellp")
-    assert output.cure() == f"so is DVC's cache: rm -f {kept} && dvc repro -f -s train@demo-cnn"
+    assert output.cure() == f"so is DVC's cache: rm -rf {kept} && dvc repro -f -s train@demo-cnn"
     # of a folder the cache has a list, and its files
     listed = json.dumps([{"md5": output.md5, "relpath": "a"}]).encode()
     total = md5(listed, usedforsecurity=False).hexdigest()
@@ -105,7 +105,11 @@ def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(listed)
     folder = recorded.Output("train@demo-cnn", here / "m", f"{total}.dir")
-    assert f"rm -f {kept} &&" in folder.cure()
+    assert f"rm -rf {kept} &&" in folder.cure()
+    kept.unlink()
+    assert not output.damaged(), "DVC makes again what its cache lacks"
+    kept.mkdir()
+    assert output.damaged() == folder.damaged() == str(kept)
 
 
 def test_without_git_there_is_still_a_cure(here, monkeypatch):

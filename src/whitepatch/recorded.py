@@ -61,11 +61,17 @@ class Output:
             asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
             if asked.stdout:
                 return f"git checkout {self.path}, or: dvc repro -f -s {self.stage}"
-        if damaged := list(_damaged(self.md5)):
-            names = " ".join(map(str, damaged))
-            return f"so is DVC's cache: rm -f {names} && dvc repro -f -s {self.stage}"
+        if damaged := self.damaged():
+            return f"so is DVC's cache: rm -rf {damaged} && dvc repro -f -s {self.stage}"
         kept = f"rm -r {self.path} && dvc checkout {self.path}"
         return f"{kept}, or: dvc repro -f -s {self.stage}"
+
+    def damaged(self) -> str:
+        """Return what DVC's cache has of it and is not so, paths with a space between; or nothing.
+
+        A teammate who pulls would get that, and so would whoever lost the output.
+        """
+        return " ".join(map(str, _damaged(self.md5)))
 
 
 def outputs() -> Iterator[Output]:
@@ -195,9 +201,9 @@ def _sum(path: Path) -> str:
 def _damaged(total: str) -> Iterator[Path]:
     """Yield what DVC's cache has under a sum, or under those of a folder's files, and is not so."""
     kept = CACHE / total[:2] / total[2:]
-    if not kept.is_file():
+    if not kept.exists():
         return
-    if _sum(kept) != total.removesuffix(".dir"):
+    if kept.is_dir() or _sum(kept) != total.removesuffix(".dir"):
         yield kept
     elif total.endswith(".dir"):
         for entry in json.loads(kept.read_bytes()):

@@ -45,6 +45,7 @@ class Finding:
 def hashes() -> Iterator[Finding]:
     """Compare every output that is here with its sum in dvc.lock; those that are not are no fault.
 
+    What DVC's cache has of them is compared, too: from there it goes to teammates.
     data/published.csv is compared, too, and must be here: no stage makes it. What
     `whitepatch publish` writes is left out: it renews its receipts without DVC.
 
@@ -60,9 +61,15 @@ def hashes() -> Iterator[Finding]:
         path = output.path
         if path.is_relative_to(paths.MLFLOW):
             continue
-        if path.exists():
-            good = is_as_recorded(output)
-            words = "as recorded" if good else f"is not what {LOCK} has; {output.cure()}"
+        if path.exists() and not is_as_recorded(output):
+            good, words = False, f"is not what {LOCK} has; {output.cure()}"
+        elif damaged := output.damaged():
+            # what is here goes into the cache again
+            mends = "dvc commit -f" if path.exists() else "dvc repro -f -s"
+            good = False
+            words = f"is damaged in DVC's cache; rm -rf {damaged} && {mends} {output.stage}"
+        elif path.exists():
+            good, words = True, "as recorded"
         else:  # a stage makes it again, or a teammate has it
             good = output in made
             words = "not here" if good else f"is not here; git checkout {path}"
