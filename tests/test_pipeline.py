@@ -35,6 +35,7 @@ PLUMBING = {
     "progress.py",
     "recorded.py",
     "exclusive.py",
+    "unchanged.py",
 }
 PACKAGE = Path("src/whitepatch")
 APART = ("whitepatch.params", "whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
