@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -85,17 +87,44 @@ def test_no_checkpoint_leaves_a_training_new(checkpoint):
 
 
 @pytest.mark.usefixtures("saved")
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+@pytest.mark.parametrize("damage", ["weight", "loss", "cut", "empty"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_word(checkpoint, capsys, damage):
-    content = bytearray(checkpoint.path.read_bytes())
-    content[-1000] ^= 1
-    broken = {"flip": content, "cut": content[:-100], "empty": b""}[damage]
+    content = checkpoint.path.read_bytes()
+    weight = bytearray(content)
+    weight[-1000] ^= 1
+    loss = content.replace(b"0.25", b"0.24")  # one bit, in the second epoch's validation loss
+    broken = {"weight": weight, "loss": loss, "cut": content[:-100], "empty": b""}[damage]
+    assert broken != content
     checkpoint.path.write_bytes(broken)
     training = Training.start("cnn", 0, CPU)
     checkpoint.restore(training)
     assert training.history == []
     assert not any(count.item() for count in training.optimizer.counts)
     assert "training anew" in capsys.readouterr().err
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_ever_used(checkpoint, saved, capsys):
+    random = Random(7)  # noqa: S311 -- no secret
+    content = checkpoint.path.read_bytes()
+    head = 8 + int.from_bytes(content[:8], "little")
+    places = [random.randrange(head) for _ in range(150)]
+    places += [random.randrange(len(content)) for _ in range(50)]
+    before = saved.network.state_dict()
+    passed_over = 0
+    for place in places:
+        broken = bytearray(content)
+        broken[place] ^= 1 << random.randrange(8)
+        checkpoint.path.write_bytes(broken)
+        training = Training.start("cnn", 0, CPU)
+        checkpoint.restore(training)
+        if "training anew" in capsys.readouterr().err:
+            passed_over += 1
+            assert training.history == []
+        else:  # a blank in the head means nothing
+            assert training.history == saved.history
+            after = training.network.state_dict()
+            assert all(torch.equal(before[name], after[name]) for name in before)
+    assert passed_over > 150
 
 
 @pytest.mark.usefixtures("saved")

@@ -57,7 +57,8 @@ class Checkpoint:
             tensors |= {f"epoch {epoch}.{name}": x for name, x in weights.items()}
         # safetensors keeps no memory order, so what is saved is contiguous
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        state = {"history": training.history, "digest": _digest(tensors)}
+        history = training.history
+        state = {"history": history, "digest": _digest(history, tensors)}
         with replacing(self.path) as temporary:
             # under one key, because safetensors writes several in a random order
             save_file(tensors, temporary, {"state": json.dumps(state)})
@@ -75,7 +76,7 @@ class Checkpoint:
             with safe_open(self.path, "pt", device=str(device)) as file:
                 state = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no dict
-            if state["digest"] != _digest(tensors):
+            if state["digest"] != _digest(state["history"], tensors):
                 raise ValueError("its content has changed")
             epochs = [_under(f"epoch {i + 1}", tensors) for i in range(len(state["history"]))]
             if training.epochs is not None and not all(epochs):
@@ -95,10 +96,12 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    total = sha256()
-    for name in sorted(tensors):
-        total.update(name.encode() + b"\0" + tensors[name].cpu().numpy().tobytes())
+def _digest(history: list[dict[str, float]], tensors: dict[str, Tensor]) -> str:
+    """Return a sum of everything that a checkpoint brings back."""
+    total = sha256(json.dumps(history).encode())
+    for name, tensor in sorted(tensors.items()):
+        what = f"{name} {tensor.dtype} {list(tensor.shape)}"
+        total.update(what.encode() + b"\0" + tensor.cpu().numpy().tobytes())
     return total.hexdigest()
 
 
