@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from whitepatch.files import digest, replacing, write_json, write_text
+from whitepatch.files import digest, is_scratch, replacing, scratch, write_json, write_text
 
 
 def fail_halfway(target):
@@ -47,6 +47,26 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_kept(tmp_path):
         path.write_text("half")
     write_text(tmp_path / "a.csv", "whole")
     assert sorted(tmp_path.iterdir()) == sorted([alive, other, tmp_path / "a.csv"])
+
+
+def test_a_folder_for_a_while_goes_with_its_block_or_with_the_next(tmp_path):
+    program = f"""
+import os
+from pathlib import Path
+from whitepatch.files import scratch
+with scratch(Path({str(tmp_path)!r})) as folder:
+    (Path(folder) / "half").touch()
+    os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", program], check=False)
+    (left,) = tmp_path.iterdir()
+    assert is_scratch(left)
+    with scratch(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [Path(folder)]
+        assert is_scratch(Path(folder))
+        with scratch(tmp_path) as another:
+            assert set(tmp_path.iterdir()) == {Path(folder), Path(another)}
+    assert not list(tmp_path.iterdir())
 
 
 def test_json_refuses_what_json_cannot_say(tmp_path):

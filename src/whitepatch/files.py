@@ -5,6 +5,7 @@ __all__ = [
     "digest",
     "is_scratch",
     "replacing",
+    "scratch",
     "sweep",
     "write_json",
     "write_text",
@@ -15,9 +16,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from whitepatch import paths
@@ -68,6 +70,15 @@ def _refuse_what_is_not_recorded() -> None:
     refuse_changed()
 
 
+def scratch(place: Path) -> "TemporaryDirectory[str]":
+    """Return a folder in `place` for a `with` block, gone behind it.
+
+    What killed processes left there is removed; in the system's own folder it would stay.
+    """
+    sweep(*place.glob(".*"))
+    return TemporaryDirectory(prefix=".", suffix=f".whitepatch-{os.getpid()}", dir=place)
+
+
 def is_scratch(path: Path) -> bool:
     """Say whether a path is named as what is being written."""
     return SCRATCH.fullmatch(path.name) is not None
@@ -78,7 +89,8 @@ def sweep(*paths: Path) -> None:
     for path in paths:
         writing = SCRATCH.fullmatch(path.name)
         if writing and not is_running(int(writing["process"])):
-            _remove(path)
+            with suppress(FileNotFoundError):  # somebody else sweeps, too
+                _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from whitepatch import paths
+from whitepatch.files import scratch
 from whitepatch.naming import ALIAS
 from whitepatch.tracking.store import remove_artifacts
 
@@ -54,7 +55,7 @@ def log(client: "MlflowClient", experiment_id: str, run_id: str, model: Model) -
     logged = client.create_logged_model(
         experiment_id, model.name, run_id, tags=dict(model.tags), model_type="classifier"
     )
-    with TemporaryDirectory() as folder:
+    with scratch(paths.MLFLOW) as folder:
         path = Path(folder) / "model"
         _save(model, path, run_id, logged.model_id)
         client.log_model_artifacts(logged.model_id, str(path))

@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from PIL import Image
 
+from whitepatch import paths
+from whitepatch.files import scratch
 from whitepatch.tracking import store, trouble
 from whitepatch.tracking.address import shown_uri, tracking_uri
 from whitepatch.tracking.lines import unpacked
@@ -174,7 +175,7 @@ class Reporter:
             0,
             range(len(pictures)),
         )
-        with TemporaryDirectory() as folder:
+        with scratch(paths.MLFLOW) as folder:
             style.save(figure, Path(folder) / "maps.png")
             with Image.open(Path(folder) / "maps.png") as drawn:
                 return drawn.copy()

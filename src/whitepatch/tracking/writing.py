@@ -5,10 +5,11 @@ __all__ = ["PAUSES", "finish", "patiently", "remove", "write"]
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from whitepatch import paths
 from whitepatch.errors import UserError
+from whitepatch.files import scratch
 from whitepatch.tracking import models, store
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
@@ -34,7 +35,7 @@ def write(client: "MlflowClient", experiment_id: str, run: Run, live: Any) -> No
         UserError: The store cannot be written, or the results changed meanwhile; then the run is
             not whole, and the next to publish replaces it.
     """
-    with TemporaryDirectory() as folder:
+    with scratch(paths.MLFLOW) as folder:
         run.attach(Path(folder))
         with speaking_plainly():
             run_id = _taken(client, live) if live else _create(client, experiment_id, run)
