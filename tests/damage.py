@@ -9,18 +9,16 @@ content: every result, and every number in MLflow, must be what it was.
 
 import os
 import re
-import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated
 
 import typer
-from helpers.project import miniature, results, run
+from helpers.project import miniature, published, results, run
 from helpers.trials import try_again
 from PIL import Image
 
@@ -126,7 +124,7 @@ class Damage:
         self._must(*PREDICT)
         self._must("git", "add", "--all")
         self._must("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all")
-        self.before, self.told = results(self.folder), self._numbers()
+        self.before, self.told = results(self.folder), published(self.folder)
         self.lock = (self.folder / "dvc.lock").read_bytes()
         self.prediction = (self.folder / "prediction.png").read_bytes()
 
@@ -200,7 +198,9 @@ class Damage:
         other = [one for one in names if self.before.get(one) != after.get(one)]
         assert not other, f"{what}: other bytes in {other}, after {typed}"
         assert (self.folder / "dvc.lock").read_bytes() == self.lock, f"{what}: other dvc.lock"
-        assert self._numbers() == self.told, f"{what}: other numbers in MLflow, after {typed}"
+        assert published(self.folder) == self.told, (
+            f"{what}: other numbers in MLflow, after {typed}"
+        )
         return len(typed)
 
     def _asked_of_the_doctor(self) -> list[str]:
@@ -209,15 +209,6 @@ class Damage:
         assert "Traceback" not in said, said
         ours = ["git checkout params.yaml"] if "bad   params.yaml" in said else []
         return ours + CURE.findall(said)
-
-    def _numbers(self) -> list[tuple[object, ...]]:
-        """Return each number in MLflow's store, with the name of its run."""
-        query = (
-            "SELECT r.name, m.key, m.value, m.step FROM metrics m JOIN runs r USING (run_uuid)"
-            " WHERE r.lifecycle_stage = 'active' ORDER BY 1, 2, 4"
-        )
-        with closing(sqlite3.connect(self.folder / "mlflow/mlflow.db")) as store:
-            return list(store.execute(query))
 
     def _must(self, *command: str) -> None:
         status, said = run(self.folder, *command)
