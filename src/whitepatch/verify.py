@@ -1,8 +1,8 @@
 """Are the results here the ones that were recorded? Byte by byte, and number by number.
 
 DVC takes a file for unchanged if its size and time are, so it does not see a flipped bit; `hashes`
-reads every byte. Another kind of processor changes the last digits, and training makes them more;
-`numbers` says whether a rebuild is still the same result.
+reads every byte. Another kind of processor changes the last digits, and training makes of them as
+much as of another seed; `numbers` says whether a rebuild is still the same result.
 """
 
 __all__ = ["Finding", "hashes", "numbers"]
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from whitepatch import params, paths
@@ -22,9 +23,11 @@ from whitepatch.recorded import FROM_GIT, LOCK, inputs, is_as_recorded, outputs
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
 
+ALPHA = 0.01
+"""Chance that of a rebuild that differs by luck alone any number is called another result."""
 
-NUMBERS = ("mean", "min", "max")
-"""Columns that are compared."""
+COLUMNS = ("num_seeds", "mean", "std")
+"""Of a number, that are read."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def hashes() -> Iterator[Finding]:
             good, words = False, f"is not what {LOCK} has; {output.cure()}"
         elif damaged := output.damaged():
             # what is here goes into the cache again
-            mends = "dvc commit -f" if path.exists() else "dvc repro -f -s"
+            mends = "dvc commit" if path.exists() else "dvc repro -f -s"
             good = False
             words = f"is damaged in DVC's cache; rm -rf {damaged} && {mends} {output.stage}"
         elif path.exists():
@@ -79,8 +82,8 @@ def hashes() -> Iterator[Finding]:
 def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
     """Compare the means of a rebuild with those that Git has.
 
-    A mean is the same if it differs by rounding, and still good if it lies where single seeds of
-    the recorded results lie, between the least and the most. Whatever else is another result.
+    A mean is the same if it differs by rounding, and still good if it differs by no more than the
+    means of other seeds would. Whatever else is another result.
 
     Args:
         experiment: Whose comparison.csv.
@@ -91,35 +94,56 @@ def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
             they have not the same rows.
     """
     params.load().experiment(experiment)
+    if not revision or revision.startswith("-"):  # Git would take it for the index, or an option
+        raise UserError(f"--revision must name a commit, got {revision!r}")
     path = paths.report(experiment) / "comparison.csv"
     if not path.exists():
         raise UserError(f"{path} is not here; make it: dvc repro report@{experiment}")
-    here = _rows(path.read_bytes(), f"{path}; make it again: dvc repro -f -s report@{experiment}")
-    there = _rows(_committed(path, revision), f"{path} in {revision}; name another revision")
-    if here.keys() != there.keys():
+    here = _table(path.read_bytes(), f"{path}; make it again: dvc repro -f -s report@{experiment}")
+    there = _table(_committed(path, revision), f"{path} in {revision}; name another revision")
+    if set(here.index) != set(there.index):
         raise UserError(f"{path} has other variants or measures than in {revision}")
-    for name, recorded in there.items():
-        rebuilt = here[name]["mean"]
-        difference = abs(rebuilt - recorded["mean"])
-        span = f"{recorded['min']:.6g} to {recorded['max']:.6g}"
-        values = f"{rebuilt:.6g}, recorded {recorded['mean']:.6g}"
-        if difference <= ROUNDING * abs(recorded["mean"]):
+    both = pd.DataFrame({"then": there["mean"], "now": here["mean"], "luck": _luck(there, here)})
+    for name, recorded, rebuilt, luck in both.itertuples(name=None):
+        difference = abs(rebuilt - recorded)
+        values = f"{rebuilt:.6g}, recorded {recorded:.6g}"
+        if difference <= ROUNDING * abs(recorded):
             words, good = f"the same: {values}", True
-        elif recorded["min"] <= rebuilt <= recorded["max"]:
-            words, good = f"within the recorded seeds ({span}): {values}", True
+        elif difference <= luck:
+            words, good = f"within what seeds differ by (± {luck:.2g}): {values}", True
         else:
-            words, good = f"outside the recorded seeds ({span}): {values}", False
+            words, good = f"another result, by more than seeds (± {luck:.2g}): {values}", False
         yield Finding(name, good, words)
 
 
-def _rows(content: bytes, where: str) -> dict[str, dict[str, float]]:
+def _luck(there: pd.DataFrame, here: pd.DataFrame) -> "pd.Series[float]":
+    """Return by how much each mean may differ by luck: half a prediction interval of t.
+
+    A few seeds say little of their own spread, so that of all variants counts, too: the larger of
+    the two. One seed says nothing; then only rounding is luck.
+    """
+    from scipy.stats import t  # takes a second
+
+    by_measure = there.groupby("measure")
+    pooled = by_measure["std"].transform(lambda stds: float(np.sqrt((stds**2).mean())))
+    degrees = by_measure["num_seeds"].transform(lambda seeds: float((seeds - 1).sum()))
+    spread = np.maximum(there["std"], pooled)
+    quantile = t.ppf(1 - ALPHA / 2 / len(there), degrees)
+    several = np.sqrt(1 / there["num_seeds"] + 1 / here["num_seeds"].reindex(there.index))
+    return (quantile * spread * several).fillna(0.0)
+
+
+def _table(content: bytes, where: str) -> pd.DataFrame:
+    """Return `measure` and `COLUMNS` by the name of a number."""
     try:
-        return {
-            f"{row['variant']} {row['measure']}": {key: float(row[key]) for key in NUMBERS}
-            for row in pd.read_csv(io.BytesIO(content)).to_dict("records")
-        }
+        table = pd.read_csv(io.BytesIO(content))
+        table = table.set_index(table["variant"] + " " + table["measure"])
+        table = table[["measure", *COLUMNS]].astype(dict.fromkeys(COLUMNS, float))
     except (KeyError, TypeError, ValueError):  # pandas' own errors are of these
-        raise UserError(f"this is no table of results: {where}") from None
+        table = pd.DataFrame()
+    if table.empty or not table.index.is_unique:
+        raise UserError(f"this is no table of results: {where}")
+    return table
 
 
 def _committed(path: Path, revision: str) -> bytes:
