@@ -9,6 +9,7 @@ import time
 import warnings
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -398,6 +399,35 @@ def test_a_number_that_changed_in_the_store_is_noticed_and_its_run_replaced(dama
     assert after["a"].data.params == {"epochs": "3"}
     assert after["a"].data.metrics == {"score auc/evidence": 0.25, "train_loss": 0.5}
     assert publish("ours", {}, [run("a"), run("b")]) == NOTHING | {"unchanged": 2}
+
+
+@pytest.mark.parametrize("model", [False, True])
+@pytest.mark.parametrize("harm", ["a bit", "gone", "its list", "all"])
+def test_an_artifact_that_changed_or_is_gone_is_noticed_and_its_run_replaced(model, harm):
+    runs = [run("a", model=chosen() if model else None), run("b")]
+    publish("ours", {}, runs)
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2}
+    name = "MLmodel" if model else "map.png"
+    (file,) = [path for path in Path("mlflow/artifacts").rglob(name) if model or is_of("a", path)]
+    folder = file.parent if model else file.parents[1]
+    if harm == "a bit":
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    elif harm == "gone":
+        file.unlink()
+    elif harm == "its list":
+        (folder / "SHA256SUMS").unlink()
+    else:
+        shutil.rmtree(folder)
+    replaced = NOTHING | {"written": 1, "removed": 1, "unchanged": 1}
+    assert publish("ours", {}, runs) == replaced
+    assert publish("ours", {}, runs) == NOTHING | {"unchanged": 2}
+
+
+def is_of(key, picture):
+    """Say whether a picture is the one that `run` draws for a key."""
+    return picture.read_bytes() == b"picture of " + key.encode()
 
 
 def test_whoever_is_killed_while_the_store_is_made_leaves_none(root):

@@ -5,10 +5,13 @@ __all__ = ["changed", "shows"]
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from whitepatch import paths
 from whitepatch.naming import ALIAS
-from whitepatch.tracking import own, store
+from whitepatch.tracking import own, store, sums
 from whitepatch.tracking.address import is_own
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
@@ -71,11 +74,11 @@ def changed(runs: Sequence[Run]) -> list[str]:
     """Return the ids of those runs in the store that say they show all, and do not.
 
     Nobody can change a number or a parameter through MLflow; a bit that flipped in the file can,
-    and SQLite does not see it.
+    and SQLite does not see it. Nor does it see that an artifact is gone, or another.
     """
     if not is_own() or not STORE.exists():
         return []
-    told = {(run.key, run.digest): _told(run) for run in runs}
+    wanted = {(run.key, run.digest): run for run in runs}
     query = """
         SELECT run_uuid, keys.value, digests.value FROM runs
         JOIN tags AS keys USING (run_uuid)
@@ -99,13 +102,28 @@ def changed(runs: Sequence[Run]) -> list[str]:
     try:
         with closing(_opened()) as database:
             return [
-                run
-                for run, *of in database.execute(query, (KEY, DIGEST, COMPLETE)).fetchall()
-                if not told.get(tuple(of), set())
-                <= set(database.execute(rows, {"run": run, "live": LIVE}))
+                shown
+                for shown, *of in database.execute(query, (KEY, DIGEST, COMPLETE)).fetchall()
+                if (run := wanted.get(tuple(of)))
+                and not (
+                    _told(run) <= set(database.execute(rows, {"run": shown, "live": LIVE}))
+                    and _has_its_files(database, shown, run)
+                )
             ]
     except sqlite3.Error:
         return []
+
+
+def _has_its_files(database: sqlite3.Connection, shown: str, run: Run) -> bool:
+    """Say whether a run, and its network if it is to have one, has all artifacts as they were."""
+    query = """
+        SELECT artifact_uri FROM runs WHERE run_uuid = :run
+        UNION ALL SELECT artifact_location FROM logged_models
+            WHERE source_run_id = :run AND lifecycle_stage = 'active'
+    """
+    places = [uri for (uri,) in database.execute(query, {"run": shown})]
+    enough = len(places) >= (2 if run.model else 1)
+    return enough and all(sums.hold(Path(url2pathname(urlsplit(uri).path))) for uri in places)
 
 
 def _told(run: Run) -> set[tuple[str, str, int, object]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from whitepatch import paths
 from whitepatch.files import scratch
 from whitepatch.naming import ALIAS
+from whitepatch.tracking import sums
 from whitepatch.tracking.store import remove_artifacts
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def log(client: "MlflowClient", experiment_id: str, run_id: str, model: Model) -
     with scratch(paths.MLFLOW) as folder:
         path = Path(folder) / "model"
         _save(model, path, run_id, logged.model_id)
+        sums.write(path)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])

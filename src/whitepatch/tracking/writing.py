@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.files import scratch
-from whitepatch.tracking import models, store
+from whitepatch.tracking import models, store, sums
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
 from whitepatch.tracking.trouble import speaking_plainly
@@ -37,6 +37,7 @@ def write(client: "MlflowClient", experiment_id: str, run: Run, live: Any) -> No
     """
     with scratch(paths.MLFLOW) as folder:
         run.attach(Path(folder))
+        sums.write(Path(folder))
         with speaking_plainly():
             run_id = _taken(client, live) if live else _create(client, experiment_id, run)
             _log(client, experiment_id, run, run_id, folder)
