@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from whitepatch import chosen, naming, paths
 from whitepatch.errors import UserError
@@ -180,10 +181,15 @@ def _model(name: str, variant: str, seed: int, tags: dict[str, str], *, register
     return Model(
         name=variant,
         network=network,
-        example=lambda: np.load(paths.maps(name, variant))["pictures"][:EXAMPLE],
+        example=lambda: _several(np.load(paths.maps(name, variant))["pictures"]),
         tags=tags,
         registered=naming.experiment(name) if registered else "",
     )
+
+
+def _several(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return two pictures; of one alone, torch would make a network that takes no more."""
+    return np.resize(pictures, (EXAMPLE, *pictures.shape[1:]))
 
 
 def _final(numbers: Mapping[str, Any]) -> dict[str, float]:

@@ -35,6 +35,12 @@ def test_places_show_each_grid_where_it_belongs():
     assert "none" in [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+def test_places_of_a_patch_that_cannot_move_are_drawn():
+    grid = np.zeros((2, 2))
+    figure = places({"a": {"found": grid, "evidence": grid}}, {"a": "A"}, last=0)
+    assert figure.axes[0].images[0].get_extent() == [-0.5, 0.5, 0.5, -0.5]
+
+
 def test_occlusions_show_every_seed():
     table = pd.DataFrame(
         [who | {"removed": i, "hidden": -i, "elsewhere": 0.5} for i, who in enumerate(SEEDS)]

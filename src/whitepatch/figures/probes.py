@@ -41,7 +41,7 @@ def places(
     figure = style.new(1.35 * len(titles) + 1.6, 1.35 * len(PLACES) + 0.9)
     grid = figure.subplots(len(PLACES), len(titles), sharex=True, sharey=True, squeeze=False)
     steps = len(next(iter(grids.values()))["found"])
-    half = last / (steps - 1) / 2
+    half = max(last / (steps - 1) / 2, 0.5)  # of one place alone, a pixel's
     for column, (variant, title) in enumerate(titles.items()):
         grid[0, column].set_title(title.replace(", ", ",\n"))
         for row, name in enumerate(PLACES):
