@@ -60,7 +60,7 @@ BY_HAND = "used as it is, for DVC does not run this"
 """What a stage says that is run without DVC."""
 
 CURE = re.compile(
-    r"rm -rf [^&;\n]+ && dvc (?:repro -f -s|commit -f) \S+|rm -r \S+ && dvc checkout \S+"
+    r"rm -rf [^&;\n]+ && dvc (?:repro -f -s|commit) \S+|rm -r \S+ && dvc checkout \S+"
     r"|(?:rm -r \S+ && )?git checkout (?:HEAD )?[^\s;,]+"
     r"|rm -r mlflow|dvc repro -f -s \S+|rm \.dvc/tmp/rwlock"
 )

@@ -36,6 +36,7 @@ PLUMBING = {
     "recorded.py",
     "exclusive.py",
     "unchanged.py",
+    "dvc_config.py",
 }
 PACKAGE = Path("src/whitepatch")
 APART = ("whitepatch.params", "whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
@@ -180,6 +181,12 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
     }.items():
         flip(folder / path)
         assert "up to date" in run(folder, "dvc", "status", "report@demo")[1]
+        code = {"PYTHONPATH": str(folder / "src")}
+        status, said = run(
+            folder / "src", "dvc", "repro", "-f", "-s", f"../dvc.yaml:{stage}", env=code
+        )
+        assert status != 0
+        assert f"{stage}: {path} is not what dvc.lock has" in said
         status, said = run(folder, "dvc", "repro", "-f", "-s", stage)
         assert status != 0
         (line,) = [line for line in said.splitlines() if "is not what dvc.lock has" in line]
@@ -344,10 +351,10 @@ def test_a_damaged_cache_is_found_before_anybody_needs_it(ran, tmp_path, monkeyp
     before, lock = results(folder), Path("dvc.lock").read_bytes()
     model = Path("models/demo/cnn")
     (total,) = [output.md5 for output in recorded.outputs() if output.path == model]
-    listed = recorded.CACHE / total[:2] / total[2:]
+    listed = recorded._kept(total)
     first = json.loads(listed.read_bytes())[0]["md5"]
     for kept, here in (
-        (recorded.CACHE / first[:2] / first[2:], True),
+        (recorded._kept(first), True),
         (listed, True),
         (listed, False),
     ):

@@ -138,6 +138,9 @@ def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
         assert drawn.width > 400
 
 
+RESULT = "--output must not be a result of the pipeline, got "
+
+
 @pytest.mark.parametrize(
     ("output", "words"),
     [
@@ -145,14 +148,20 @@ def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
         ("maps.jpg", "--output must be the name of a .png file, got 'maps.jpg'"),
         ("", "--output must be the name of a .png file, got '.'"),
         ("a.png", "--output must not be one of the pictures, got a.png"),
-        ("mine/made.png", "--output must not be a result of the pipeline, got mine/made.png"),
-        ("mine/new.png", "--output must not be a result of the pipeline, got mine/new.png"),
+        ("mine/made.png", RESULT + "mine/made.png"),
+        ("mine/new.png", RESULT + "mine/new.png"),
+        ("link/made.png", RESULT + "link/made.png"),
+        (
+            "out/../mine/a.png",
+            "--output must not be a result of the pipeline, got out/../mine/a.png",
+        ),
         ("/proc/a.png", "--output: no file can be made at /proc/a.png; name another place"),
     ],
 )
 def test_nothing_of_yours_is_overwritten(project, output, words):
     (project / "out").mkdir()
     (project / "out/mine.txt").write_text("mine")
+    (project / "link").symlink_to("mine")
     (project / "dvc.lock").write_text(
         "stages: {report@demo: {outs: [{path: mine, md5: '0'}]}, mine: {outs: []}}"
     )
@@ -200,6 +209,16 @@ def test_weights_of_other_pixels_or_patches_are_refused(everything):
     pixels = experiment.pixels.model_copy(update={"scale": 255})
     with pytest.raises(UserError, match=r"^experiments\.demo\.pixels is not what cbam_spatial was"):
         trained("demo", "cbam_spatial", 1, experiment.model_copy(update={"pixels": pixels}))
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"protocol": {}}', '{"protocol": []}'])
+def test_damaged_metrics_are_refused_in_a_line(everything, content):
+    paths.metrics("demo", "cbam_spatial").parent.mkdir(parents=True)
+    paths.metrics("demo", "cbam_spatial").write_text(content)
+    words = r"cbam_spatial\.json is damaged; make it again: dvc repro -f -s evaluate@demo-cbam_spa"
+    with pytest.raises(UserError, match=words):
+        trained("demo", "cbam_spatial", 1, everything.experiment("demo"))
 
 
 @pytest.mark.usefixtures("project")

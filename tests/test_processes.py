@@ -59,6 +59,14 @@ def test_who_was_started_by_the_dvc_that_runs_the_stage_goes_on(here, dead, monk
     refuse_orphan()
 
 
+def test_a_stage_has_the_same_name_in_whatever_folder_dvc_was_called(monkeypatch):
+    for name in ("train@demo-cnn", "../dvc.yaml:train@demo-cnn", "a:b/dvc.yaml:train@demo-cnn"):
+        monkeypatch.setenv("DVC_STAGE", name)
+        assert processes.stage() == "train@demo-cnn"
+    monkeypatch.delenv("DVC_STAGE")
+    assert processes.stage() == ""
+
+
 def test_a_lock_of_dvc_that_is_being_written_is_read_again(here, monkeypatch):
     pauses = []
 

@@ -91,8 +91,9 @@ def test_what_is_being_written_is_no_part_of_a_folder(tmp_path):
 
 def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
     (output, _) = recorded.outputs()
-    assert output.cure() == "rm -r a && dvc checkout a, or: dvc repro -f -s train@demo-cnn"
-    kept = recorded.CACHE / output.md5[:2] / output.md5[2:]
+    assert output.cure() == "dvc repro -f -s train@demo-cnn", "what DVC has not it cannot give"
+    kept = recorded._kept(output.md5)
+    assert kept == Path(".dvc/cache/files/md5", output.md5[:2], output.md5[2:])
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"hello")
     assert output.cure().startswith("rm -r a && dvc checkout a")
@@ -101,7 +102,7 @@ def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
     # of a folder the cache has a list, and its files
     listed = json.dumps([{"md5": output.md5, "relpath": "a"}]).encode()
     total = md5(listed, usedforsecurity=False).hexdigest()
-    place = recorded.CACHE / total[:2] / f"{total[2:]}.dir"
+    place = recorded._kept(f"{total}.dir")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(listed)
     folder = recorded.Output("train@demo-cnn", here / "m", f"{total}.dir")
@@ -114,7 +115,48 @@ def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(here):
 
 def test_without_git_there_is_still_a_cure(here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
-    assert next(recorded.outputs()).cure().startswith("rm -r a && dvc checkout a")
+    assert next(recorded.outputs()).cure() == "dvc repro -f -s train@demo-cnn"
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_cache_in_another_place_is_looked_at_there(here, absolute):
+    (here / ".dvc").mkdir()
+    other = here / "else where"
+    place = other if absolute else "../else where"
+    (here / ".dvc/config.local").write_text(f"[cache]\n    dir = {place}\n")
+    (output, _) = recorded.outputs()
+    kept = other / "files/md5" / output.md5[:2] / output.md5[2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"hellp")
+    assert output.damaged().startswith("'"), "a shell takes it for one path"
+    assert run(here, "sh", "-c", f"rm -rf {output.damaged()}")[0] == 0
+    assert not kept.exists()
+
+
+def test_a_split_reads_its_own_source_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lock = "".join(
+        f"  fetch@{name}: {{outs: [{{path: raw/{name}, md5: '0'}}]}}\n" for name in ("a", "b")
+    )
+    (tmp_path / "raw/a").mkdir(parents=True)
+    (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}")
+    with pytest.raises(UserError, match=r"^raw/a is not what dvc\.lock has"):
+        recorded.refuse_other("split@demo")  # which has never run
+    for name, good in (("a", False), ("b", True)):
+        split = f"  split@demo: {{deps: [{{path: raw/{name}, md5: '0'}}]}}\n"
+        (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}{split}")
+        if good:
+            recorded.refuse_other("split@demo")
+        else:
+            with pytest.raises(UserError, match=r"^raw/a is not what dvc\.lock has"):
+                recorded.refuse_other("split@demo")
+
+
+def test_what_a_stage_has_made_is_looked_at_if_that_is_asked_for(here):
+    (here / "a").write_bytes(b"hellp")
+    recorded.refuse_other("train@demo-cnn")
+    with pytest.raises(UserError, match=r"^a is not what dvc\.lock has"):
+        recorded.refuse_other("train@demo-cnn", and_made=True)
 
 
 def test_a_lock_that_is_being_written_is_read_again(here, monkeypatch):
@@ -184,14 +226,15 @@ stages:
   evaluate@photos-cnn: {{deps: [{{path: w, md5: '9'}}]}}
 """
     (tmp_path / "dvc.lock").write_text(lock)
-    recorded.refuse_mixture("demo")
+    recorded.refuse_mixture("demo", ["cnn"])
     with pytest.raises(
         UserError, match=r"^w has changed since evaluate@photos-cnn ran; .*@photos$"
     ):
-        recorded.refuse_mixture("photos")
+        recorded.refuse_mixture("photos", ["cnn"])
+    recorded.refuse_mixture("photos", ["cbam"])  # DVC keeps what it knows of others
     (tmp_path / "m/cnn.json").write_bytes(b"hellp")
     with pytest.raises(UserError, match=r"^m has changed since report@demo ran; .*report@demo$"):
-        recorded.refuse_mixture("demo")
+        recorded.refuse_mixture("demo", ["cnn"])
     (tmp_path / "dvc.lock").write_text(lock.replace("path: w, md5: '1'", "path: w, md5: '4'", 1))
     with pytest.raises(UserError, match=r"^w has changed since evaluate@demo-cnn ran; "):
-        recorded.refuse_mixture("demo")
+        recorded.refuse_mixture("demo", ["cnn"])

@@ -50,6 +50,18 @@ def test_a_stage_outside_of_the_project_leaves_nothing_there(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [("KeyboardInterrupt", "Aborted!\n"), ("SystemError", "Traceback")]
+)
+def test_an_interruption_while_modules_are_read_needs_no_traceback(tmp_path, error, said):
+    program = f"import whitepatch.stages\nraise {error}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith(said)
+
+
 def test_an_overview_of_nothing_is_refused(root, tmp_path):
     shutil.copy(root / "params.yaml", tmp_path)
     done = subprocess.run(

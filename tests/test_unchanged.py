@@ -63,6 +63,23 @@ def test_what_changed_is_named_and_no_result_is_written(change, named):
     assert Path("checkpoints/last").exists(), "to go on from, if the change is undone"
 
 
+def test_code_that_is_not_what_runs_is_refused(monkeypatch, tmp_path):
+    here = "src/whitepatch/steps.py"
+    Path("src").mkdir()
+    set_(here, "new")
+    read = {str(tmp_path / here): [{"pid": os.getppid(), "cmd": "dvc repro"}]}
+    RWLOCK.write_text(json.dumps({"read": read, "write": {}}))
+    monkeypatch.setattr(unchanged, "PACKAGE", tmp_path / "another")
+    (tmp_path / "another").mkdir()
+    for content in (None, "old"):
+        if content:
+            (tmp_path / "another/steps.py").write_text(content)
+        with pytest.raises(UserError, match=f"^{here} is not what runs, .* export PYTHONPATH=src"):
+            remember()
+    (tmp_path / "another/steps.py").write_text("new")
+    remember()
+
+
 def test_what_is_no_other_content_is_no_change(monkeypatch):
     for name in ("train.py", "data/a.py"):
         os.utime(name, (1, 1))

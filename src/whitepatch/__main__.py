@@ -40,9 +40,16 @@ def publish(
 
     if not (experiments := experiments or _reported()):
         raise UserError(NOTHING_YET)
+    everything = params.load()
     for name in experiments:
+        everything.experiment(name)  # or it is refused
+        if not recorded.LOCK.exists():
+            raise UserError(
+                f"{recorded.LOCK} is not here, and without it nobody knows whether results are "
+                f"whole; {recorded.FROM_GIT}, or: dvc repro publish@{name}"
+            )
         recorded.refuse_other(f"publish@{name}")
-        recorded.refuse_mixture(name)
+        recorded.refuse_mixture(name, everything.variants)
         publish_one(name)
 
 
@@ -71,12 +78,13 @@ def predict(
         raise UserError(f"--output must be the name of a .png file, got {str(output)!r}")
     if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
         raise UserError(f"--output must not be one of the pictures, got {output}")
-    if any(output.absolute().is_relative_to(made.path.absolute()) for made in recorded.outputs()):
+    target = output.parent.resolve() / output.name  # whatever links and dots lead there
+    if any(target.is_relative_to(made.path.resolve()) for made in recorded.outputs()):
         raise UserError(f"--output must not be a result of the pipeline, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
-    recorded.refuse_other(f"evaluate@{experiment}-{variant}")
+    recorded.refuse_other(f"evaluate@{experiment}-{variant}", and_made=True)
     images = prediction.images_of([prediction.read_picture(path) for path in pictures], chosen)
     network = prediction.trained(experiment, variant, seed, chosen)
     found = prediction.predict(network, images)
@@ -107,8 +115,8 @@ def verify(
 ) -> None:
     """Say whether the results here are those that were recorded; status 1 if they are not.
 
-    Of a rebuild elsewhere each mean is compared: it is good between the least and the most of the
-    recorded seeds. With --hashes every output is read, and compared with its sum in dvc.lock.
+    Of a rebuild elsewhere each mean is compared: it is good if it differs by no more than those of
+    other seeds would. With --hashes every output is read, and compared with its sum in dvc.lock.
     """
     from whitepatch import verify as verification
 
@@ -183,7 +191,7 @@ def _reported() -> list[str]:
     found = []
     for name in (name for name, path in missing.items() if path is None):
         try:
-            recorded.refuse_mixture(name)
+            recorded.refuse_mixture(name, everything.variants)
             found.append(name)
         except UserError as mixture:
             typer.echo(f"{name} is left out: {mixture}", err=True)

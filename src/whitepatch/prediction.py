@@ -83,9 +83,14 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
     """
     measured = paths.metrics(name, variant)
     if measured.exists():
-        trained_with = json.loads(measured.read_text(encoding="utf-8"))["protocol"]
-        for section in ("patch", "pixels"):
-            if trained_with[section] != protocol(experiment)[section]:
+        cure = f"dvc repro -f -s evaluate@{name}-{variant}"
+        try:
+            trained_with = json.loads(measured.read_text(encoding="utf-8"))["protocol"]
+            sections = {section: trained_with[section] for section in ("patch", "pixels")}
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{measured} is damaged; make it again: {cure}") from None
+        for section, content in sections.items():
+            if content != protocol(experiment)[section]:
                 raise UserError(
                     f"experiments.{name}.{section} is not what {variant} was trained with; "
                     f"train it again: dvc repro evaluate@{name}-{variant}"

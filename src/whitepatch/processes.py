@@ -1,6 +1,6 @@
 """Which processes there are, and whether the DVC that started this one is still among them."""
 
-__all__ = ["RWLOCK", "dependencies", "is_running", "refuse_orphan", "started"]
+__all__ = ["RWLOCK", "dependencies", "is_running", "refuse_orphan", "stage", "started"]
 
 import json
 import os
@@ -16,6 +16,12 @@ RWLOCK = Path(".dvc/tmp/rwlock")
 
 DRIFT = 10.0
 """Seconds by which a process may seem to have begun at another time: clocks are set."""
+
+
+def stage() -> str:
+    """Return which stage DVC runs in this process, as dvc.lock names it; nothing without DVC."""
+    # begun in a folder of the project, DVC names its file, too: ../dvc.yaml:train@demo-cnn
+    return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 
 def is_running(process: int, began: float | None = None) -> bool:
@@ -53,7 +59,7 @@ def refuse_orphan() -> None:
     Raises:
         UserError: It has ended.
     """
-    if "DVC_STAGE" not in os.environ:
+    if not stage():
         return
     if not _mine("write"):
         raise UserError("DVC, which started this, has ended; nothing more is written")
@@ -61,7 +67,7 @@ def refuse_orphan() -> None:
 
 def dependencies() -> set[str]:
     """Return what the DVC that started this says that the stage reads; nothing without DVC."""
-    if "DVC_STAGE" not in os.environ:
+    if not stage():
         return set()
     return _mine("read") - _mine("write")  # it reads its outputs, too, when the stage has ended
 

@@ -16,15 +16,17 @@ __all__ = [
 ]
 
 import json
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
 
+from whitepatch import dvc_config
 from whitepatch.errors import UserError
 from whitepatch.files import is_scratch
 
@@ -32,9 +34,6 @@ LOCK = Path("dvc.lock")
 
 FROM_GIT = f"git checkout HEAD {LOCK}"
 """HEAD, because of a merge that has conflicts Git gives nothing otherwise."""
-
-CACHE = Path(".dvc/cache/files/md5")
-"""Of DVC, unless it is told of another; then its damage is not seen."""
 
 ORDER = ("fetch", "split", "train", "evaluate", "report", "publish", "compare")
 """Stages build on those before them."""
@@ -63,15 +62,17 @@ class Output:
                 return f"git checkout {self.path}, or: dvc repro -f -s {self.stage}"
         if damaged := self.damaged():
             return f"so is DVC's cache: rm -rf {damaged} && dvc repro -f -s {self.stage}"
+        if not _kept(self.md5).exists():
+            return f"dvc repro -f -s {self.stage}"
         kept = f"rm -r {self.path} && dvc checkout {self.path}"
         return f"{kept}, or: dvc repro -f -s {self.stage}"
 
     def damaged(self) -> str:
-        """Return what DVC's cache has of it and is not so, paths with a space between; or nothing.
+        """Return what DVC's cache has of it and is not so, as a shell takes paths; or nothing.
 
         A teammate who pulls would get that, and so would whoever lost the output.
         """
-        return " ".join(map(str, _damaged(self.md5)))
+        return shlex.join(map(str, _damaged(self.md5)))
 
 
 def outputs() -> Iterator[Output]:
@@ -93,22 +94,27 @@ def is_as_recorded(output: Output) -> bool:
     return _sum(output.path) == output.md5
 
 
-def refuse_other(stage: str) -> None:
+def refuse_other(stage: str, *, and_made: bool = False) -> None:
     """See to it that what a stage builds on is what dvc.lock has; what is not here is no fault.
 
     Pictures are left to the split, which knows each by a digest of its bytes.
 
     Args:
         stage: As DVC names it.
+        and_made: Whether what it has made itself is looked at, too.
 
     Raises:
         UserError: Something has changed behind DVC's back.
     """
     locked = _locked()
-    for output in _outputs(locked):
-        if _builds_on(stage, output.stage) and output.path.exists() and not is_as_recorded(output):
-            raise UserError(f"{output.path} is not what {LOCK} has; {output.cure()}")
     reads = {dependency["path"] for dependency in locked.get(stage, {}).get("deps", [])}
+    for output in _outputs(locked):
+        if output.stage.startswith("fetch@") and reads and str(output.path) not in reads:
+            continue  # another source's pictures
+        if not (_builds_on(stage, output.stage) or (and_made and output.stage == stage)):
+            continue
+        if output.path.exists() and not is_as_recorded(output):
+            raise UserError(f"{output.path} is not what {LOCK} has; {output.cure()}")
     for table in _inputs(locked):
         path = table.path
         if str(path) not in reads or not path.is_file() or is_as_recorded(table):
@@ -117,10 +123,14 @@ def refuse_other(stage: str) -> None:
             raise UserError(f"{path} is not what {LOCK} has; git checkout {path}")
 
 
-def refuse_mixture(experiment: str) -> None:
+def refuse_mixture(experiment: str, variants: Collection[str]) -> None:
     """See to it that the results of an experiment are of one piece.
 
     While a pipeline runs, new weights stand beside the evaluation of old ones.
+
+    Args:
+        experiment: Whose results.
+        variants: That it has; DVC forgets nothing of others.
 
     Raises:
         UserError: A stage was last run on something else than what is recorded now.
@@ -128,7 +138,9 @@ def refuse_mixture(experiment: str) -> None:
     made = {str(output.path): output.md5 for output in outputs()}
     for stage, entry in _locked().items():
         verb, _, subject = stage.partition("@")
-        if verb not in ("evaluate", "report") or subject.partition("-")[0] != experiment:
+        name, _, variant = subject.partition("-")
+        shown = verb == "report" or (verb == "evaluate" and variant in variants)
+        if name != experiment or not shown:
             continue
         for dependency in entry.get("deps", []):
             path = dependency["path"]
@@ -200,7 +212,7 @@ def _sum(path: Path) -> str:
 
 def _damaged(total: str) -> Iterator[Path]:
     """Yield what DVC's cache has under a sum, or under those of a folder's files, and is not so."""
-    kept = CACHE / total[:2] / total[2:]
+    kept = _kept(total)
     if not kept.exists():
         return
     if kept.is_dir() or _sum(kept) != total.removesuffix(".dir"):
@@ -208,6 +220,11 @@ def _damaged(total: str) -> Iterator[Path]:
     elif total.endswith(".dir"):
         for entry in json.loads(kept.read_bytes()):
             yield from _damaged(entry["md5"])
+
+
+def _kept(total: str) -> Path:
+    """Return where DVC's cache has what has a sum."""
+    return dvc_config.cache() / "files/md5" / total[:2] / total[2:]
 
 
 def _whole(stages: dict[str, Any]) -> dict[str, Any]:

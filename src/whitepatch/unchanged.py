@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.processes import dependencies
+from whitepatch.processes import dependencies, stage
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,12 @@ class _File:
             return cls(stamp, file_digest(file, "sha256").hexdigest())
 
 
+CODE = Path("src/whitepatch")
+"""Of the project that DVC looks at."""
+
+PACKAGE = Path(__file__).parent
+"""That Python imports."""
+
 _seen: dict[Path, _File] = {}
 """Every file that DVC says the stage of this process reads, by its path in the project."""
 
@@ -50,9 +56,22 @@ _params: list[str] = []
 
 
 def remember() -> None:
-    """Look at what DVC says this stage reads; a process that DVC did not start reads nothing."""
+    """Look at what DVC says this stage reads; a process that DVC did not start reads nothing.
+
+    Raises:
+        UserError: The code that runs is not the code that DVC would record.
+    """
     _seen.clear()
     _seen.update({path: _File.of(path) for path in _files()})
+    for path, file in _seen.items():
+        if path.is_relative_to(CODE):
+            # the environment may be another clone's
+            runs = PACKAGE / path.relative_to(CODE)
+            if not runs.is_file() or _File.of(runs).digest != file.digest:
+                raise UserError(
+                    f"{path} is not what runs, and DVC would record it all the same: the package "
+                    f"comes from {PACKAGE}; make setup here, or: export PYTHONPATH={CODE.parent}"
+                )
     _params[:] = [paths.PARAMS.read_text(encoding="utf-8")] if paths.PARAMS in _seen else []
 
 
@@ -90,20 +109,20 @@ def _changed_keys() -> Iterator[str]:
     reader = YAML(typ="safe", pure=True)
     try:
         now = reader.load(paths.PARAMS.read_text(encoding="utf-8"))
-        for key in _keys(os.environ["DVC_STAGE"]):
+        for key in _keys(stage()):
             if _value(now, key) != _value(reader.load(_params[0]), key):
                 yield f"{key} in {paths.PARAMS}"
     except (DvcException, YAMLError, UnicodeDecodeError):  # what DVC cannot read is no longer so
         yield str(paths.PARAMS)
 
 
-def _keys(stage: str) -> list[str]:
+def _keys(name: str) -> list[str]:
     """Return what dvc.yaml says that a stage reads of params.yaml, as DVC resolves it."""
     from dvc.dependency.param import ParamsDependency  # takes seconds, and is seldom asked
     from dvc.repo import Repo
 
     with Repo() as repo:
-        read = repo.stage.load_one(name=stage).deps
+        read = repo.stage.load_one(name=name).deps
     return [key for one in read if isinstance(one, ParamsDependency) for key in one.params]
 
 

@@ -8,15 +8,14 @@ import re
 import sys
 from pathlib import Path
 
-from whitepatch import paths
+from whitepatch import dvc_config, paths
 from whitepatch.doctor.finding import Finding, ask
-from whitepatch.errors import UserError, short
+from whitepatch.errors import short
 from whitepatch.params import Params
 from whitepatch.processes import RWLOCK
 from whitepatch.recorded import FROM_GIT, LOCK
 
 DVC = (sys.executable, "-m", "dvc")
-DVC_FOLDER = Path(".dvc")
 
 CURES = {
     "dvc.yaml": "git checkout dvc.yaml",
@@ -34,10 +33,10 @@ print(storage.fs.exists(storage.path))
 
 def cache(_: Params | None) -> list[Finding]:
     """Say whether DVC's cache can be read and written."""
-    if not DVC_FOLDER.is_dir():
+    if not dvc_config.FOLDER.is_dir():
         cure = "run this in the project's folder, a clone with .dvc in it"
-        return [Finding("dvc cache", "bad", f"{DVC_FOLDER} is not here", cure)]
-    folder = (DVC_FOLDER / (_config("cache", "dir") or "cache")).absolute()
+        return [Finding("dvc cache", "bad", f"{dvc_config.FOLDER} is not here", cure)]
+    folder = dvc_config.cache().absolute()
     if not folder.exists():
         parent = next(path for path in folder.parents if path.exists())
         good, said = os.access(parent, os.W_OK | os.X_OK), f"{folder} is made when it is needed"
@@ -51,7 +50,7 @@ def cache(_: Params | None) -> list[Finding]:
 
 def remote(_: Params | None) -> list[Finding]:
     """Say whether the default remote answers."""
-    name = _config("core", "remote")
+    name = dvc_config.setting("core", "remote")
     if not name:
         return [Finding("dvc remote", "ok", "none; to share results: docs/teammates.md")]
     status, said, error = ask(sys.executable, "-c", LOOK_AT_REMOTE)
@@ -109,17 +108,6 @@ def pipeline(everything: Params | None) -> list[Finding]:
         else:
             found.append(Finding(what, "ok", "up to date"))
     return found
-
-
-def _config(section: str, key: str) -> str | None:
-    """Return a setting of DVC, from whichever of its files it comes."""
-    from dvc.config import Config, ConfigError
-
-    try:
-        return Config(str(DVC_FOLDER)).get(section, {}).get(key)
-    except ConfigError as error:
-        cure = f"git checkout {DVC_FOLDER}/config; your own is {DVC_FOLDER}/config.local"
-        raise UserError(f"{error}; {cure}") from None
 
 
 def _reason(status: int | None, error: str, name: str = "") -> str:

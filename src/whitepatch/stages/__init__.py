@@ -1,4 +1,8 @@
-"""The pipeline's verbs, one thin module each: read parameters, load, make one call, save."""
+"""The pipeline's verbs, one thin module each: read parameters, load, make one call, save.
+
+What DVC says that a stage reads is looked at when this package is imported: before the stage's own
+module, and all the code that it needs.
+"""
 
 __all__ = ["run", "run_app"]
 
@@ -7,9 +11,11 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +27,7 @@ from whitepatch.errors import UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
 from whitepatch.processes import refuse_orphan
+from whitepatch.processes import stage as of_dvc
 from whitepatch.unchanged import refuse_changed, remember
 
 CURES = {
@@ -52,7 +59,7 @@ def run(stage: Callable[..., Any]) -> None:
         if not paths.PARAMS.exists():  # before a lock is made in somebody else's folder
             raise UserError(f"{paths.PARAMS} is not here; run this from the project's root")
         with exclusive(quote(os.fsencode(name), safe="@")):
-            other = None if "DVC_STAGE" in os.environ else _other(name)
+            other = None if of_dvc() else _other(name)
             try:
                 stage(**arguments)
                 refuse_changed()
@@ -61,11 +68,11 @@ def run(stage: Callable[..., Any]) -> None:
             except Exception as error:
                 if other:
                     raise other from None
-                if "DVC_STAGE" not in os.environ and not recorded.LOCK.exists():
+                if not of_dvc() and not recorded.LOCK.exists():
                     raise UserError(
                         f"{name}: {type(error).__name__}: {short(str(error), 200)}; without "
-                        f"{recorded.LOCK} nobody knows whether what it reads is whole, "
-                        f"so make that anew: dvc repro {name}"
+                        f"{recorded.LOCK} nobody knows whether what it reads is whole; "
+                        f"{recorded.FROM_GIT}, or make that anew: dvc repro {name}"
                     ) from error
                 raise
 
@@ -95,15 +102,21 @@ def run_app(app: typer.Typer) -> None:
     """
     # torch says this in several lines; runtime.py says it in one
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
-    try:
-        if stage := os.environ.get("DVC_STAGE"):
+    with _in_a_line():
+        if stage := of_dvc():
             refuse_orphan()
-            remember()
             recorded.refuse_other(stage)
             # what DVC takes from its cache runs nothing that would tidy up
             sweep(*(path for place in PLACES for path in Path(place).rglob(".*")))
             tidy()
         app()
+
+
+@contextmanager
+def _in_a_line() -> Iterator[None]:
+    """End the program in one line, with status 2, where people or the machine are at fault."""
+    try:
+        yield
     except UserError as error:
         _end(str(error))
     except OSError as error:
@@ -123,7 +136,20 @@ def run_app(app: typer.Typer) -> None:
 
 
 def _end(message: str) -> None:
-    stage = os.environ.get("DVC_STAGE", "")
+    stage = of_dvc()
     line = " ".join(message.splitlines())  # a name that somebody gave may have any character
     print(f"{stage + ': ' if stage else ''}{line}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Leave out the traceback of a Ctrl-C that comes while modules are read; later, typer does."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("Aborted!", file=sys.stderr)  # noqa: T201
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _uncaught
+with _in_a_line():
+    remember()

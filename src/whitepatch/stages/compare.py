@@ -14,7 +14,7 @@ from whitepatch.stages import run
 
 def _why_not(name: str, everything: params.Params) -> str | None:
     try:
-        recorded.refuse_mixture(name)
+        recorded.refuse_mixture(name, everything.variants)
     except UserError as mixture:
         return f"is left out: {mixture}"
     return why_not(name, everything)
