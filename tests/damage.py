@@ -36,6 +36,7 @@ KINDS = {
     "DVC's cache": (".dvc/cache/files/**/*", ".dvc/cache/runs/**/*"),
     "MLflow's store": ("mlflow/mlflow.db",),
     "MLflow's receipts": ("mlflow/demo.json",),
+    "MLflow's artifacts": ("mlflow/artifacts/**/*",),
 }
 """What is damaged: patterns of files."""
 

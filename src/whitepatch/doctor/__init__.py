@@ -42,6 +42,8 @@ def examine() -> list[Finding]:
     except (UserError, OSError) as error:
         everything = None
         cure = "mend that line; its history: git log -p params.yaml"
+        if isinstance(error, OSError):
+            cure = "let it be read and written by you"
         found = [Finding("params.yaml", "bad", str(error), cure)]
     left = _checked("leftovers", leftovers, everything)  # first: DVC, below, uses its locks
     with ThreadPoolExecutor(len(CHECKS)) as pool:
