@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     status, said = run(folder, "dvc", "repro", "report@demo")
     assert status == 0, said
     return folder
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder with a dvc.lock of two outputs, one of them here."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b"hello")
+    (tmp_path / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  train@demo-cnn:\n    outs:\n"
+        f"    - path: a\n      md5: {md5(b'hello', usedforsecurity=False).hexdigest()}\n"
+        "    - path: gone\n      md5: '0'\n"
+    )
+    return tmp_path
 
 
 @pytest.fixture

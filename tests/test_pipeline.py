@@ -19,7 +19,7 @@ from helpers.project import load, results, run
 from ruamel.yaml import YAML
 from torture import Torture
 
-from whitepatch import params, recorded
+from whitepatch import dvc_lock, params, recorded
 from whitepatch.errors import UserError
 from whitepatch.localization import SCORES
 from whitepatch.replay import runs
@@ -34,6 +34,7 @@ PLUMBING = {
     "__init__.py",
     "progress.py",
     "recorded.py",
+    "dvc_lock.py",
     "exclusive.py",
     "unchanged.py",
     "dvc_config.py",
@@ -322,7 +323,7 @@ def test_whatever_dvc_calls_a_dependency_is_read_before_it_is_used(ran, tmp_path
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
     monkeypatch.chdir(folder)
-    made = {output.path: output for output in recorded.outputs()}
+    made = {output.path: output for output in dvc_lock.outputs(dvc_lock.read())}
     seen = set()
     for stage, entry in load(folder / "dvc.lock")["stages"].items():
         recorded.refuse_other(stage)
@@ -350,11 +351,11 @@ def test_a_damaged_cache_is_found_before_anybody_needs_it(ran, tmp_path, monkeyp
     monkeypatch.chdir(folder)
     before, lock = results(folder), Path("dvc.lock").read_bytes()
     model = Path("models/demo/cnn")
-    (total,) = [output.md5 for output in recorded.outputs() if output.path == model]
-    listed = recorded._kept(total)
+    (total,) = [output.md5 for output in dvc_lock.outputs(dvc_lock.read()) if output.path == model]
+    listed = dvc_lock._kept(total)
     first = json.loads(listed.read_bytes())[0]["md5"]
     for kept, here in (
-        (recorded._kept(first), True),
+        (dvc_lock._kept(first), True),
         (listed, True),
         (listed, False),
     ):

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from helpers.project import run
 
-from whitepatch import recorded as recording
-from whitepatch import verify
+from whitepatch import dvc_lock, verify
 from whitepatch.errors import UserError
 
 HEAD = "variant,measure,num_seeds,mean,std,min,max,low,high\n"
@@ -106,7 +105,7 @@ def test_a_broken_lock_is_refused_with_the_cure(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"dvc\.lock is not here"):
         list(verify.hashes())
-    monkeypatch.setattr(recording.time, "sleep", lambda _: None)
+    monkeypatch.setattr(dvc_lock.time, "sleep", lambda _: None)
     (tmp_path / "dvc.lock").write_text(content)
     with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
         list(verify.hashes())

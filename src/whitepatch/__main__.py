@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from whitepatch import params, paths, recorded
+from whitepatch import dvc_lock, params, paths, recorded
 from whitepatch.errors import UserError, printable
 from whitepatch.stages import run_app
 
@@ -43,10 +43,10 @@ def publish(
     everything = params.load()
     for name in experiments:
         everything.experiment(name)  # or it is refused
-        if not recorded.LOCK.exists():
+        if not dvc_lock.LOCK.exists():
             raise UserError(
-                f"{recorded.LOCK} is not here, and without it nobody knows whether results are "
-                f"whole; {recorded.FROM_GIT}, or: dvc repro publish@{name}"
+                f"{dvc_lock.LOCK} is not here, and without it nobody knows whether results are "
+                f"whole; {dvc_lock.FROM_GIT}, or: dvc repro publish@{name}"
             )
         recorded.refuse_other(f"publish@{name}")
         recorded.refuse_mixture(name, everything.variants)
@@ -79,7 +79,9 @@ def predict(
     if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
         raise UserError(f"--output must not be one of the pictures, got {output}")
     target = output.parent.resolve() / output.name  # whatever links and dots lead there
-    if any(target.is_relative_to(made.path.resolve()) for made in recorded.outputs()):
+    if any(
+        target.is_relative_to(made.path.resolve()) for made in dvc_lock.outputs(dvc_lock.read())
+    ):
         raise UserError(f"--output must not be a result of the pipeline, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()

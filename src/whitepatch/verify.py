@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from whitepatch import params, paths
+from whitepatch.dvc_lock import FROM_GIT, LOCK, inputs, outputs, read
 from whitepatch.errors import UserError
-from whitepatch.recorded import FROM_GIT, LOCK, inputs, is_as_recorded, outputs
 
 ROUNDING = 1e-6
 """Relative difference that is put down to rounding."""
@@ -57,14 +57,15 @@ def hashes() -> Iterator[Finding]:
     """
     if not LOCK.exists():
         raise UserError(f"{LOCK} is not here; run this from the project's root")
-    made, read = list(outputs()), list(inputs())
+    stages = read()
+    made, tables = list(outputs(stages)), list(inputs(stages))
     if not made:
         raise UserError(f"{LOCK} has no outputs; take it from Git: {FROM_GIT}")
-    for output in [*made, *read]:
+    for output in [*made, *tables]:
         path = output.path
         if path.is_relative_to(paths.MLFLOW):
             continue
-        if path.exists() and not is_as_recorded(output):
+        if path.exists() and not output.is_as_recorded():
             good, words = False, f"is not what {LOCK} has; {output.cure()}"
         elif damaged := output.damaged():
             # what is here goes into the cache again

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from whitepatch import dvc_config, paths
 from whitepatch.doctor.finding import Finding, ask
+from whitepatch.dvc_lock import FROM_GIT, LOCK
 from whitepatch.errors import short
 from whitepatch.params import Params
 from whitepatch.processes import RWLOCK
-from whitepatch.recorded import FROM_GIT, LOCK
 
 DVC = (sys.executable, "-m", "dvc")
 

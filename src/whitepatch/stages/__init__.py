@@ -22,7 +22,7 @@ from urllib.parse import quote
 import typer
 from safetensors import SafetensorError
 
-from whitepatch import paths, recorded
+from whitepatch import dvc_lock, paths, recorded
 from whitepatch.errors import UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
@@ -68,11 +68,11 @@ def run(stage: Callable[..., Any]) -> None:
             except Exception as error:
                 if other:
                     raise other from None
-                if not of_dvc() and not recorded.LOCK.exists():
+                if not of_dvc() and not dvc_lock.LOCK.exists():
                     raise UserError(
                         f"{name}: {type(error).__name__}: {short(str(error), 200)}; without "
-                        f"{recorded.LOCK} nobody knows whether what it reads is whole; "
-                        f"{recorded.FROM_GIT}, or make that anew: dvc repro {name}"
+                        f"{dvc_lock.LOCK} nobody knows whether what it reads is whole; "
+                        f"{dvc_lock.FROM_GIT}, or make that anew: dvc repro {name}"
                     ) from error
                 raise
 

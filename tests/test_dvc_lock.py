@@ -1,0 +1,141 @@
+"""What dvc.lock says, and what brings back what is not so."""
+
+import json
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+from helpers.project import run
+
+from whitepatch import dvc_lock
+from whitepatch.errors import UserError
+
+
+def test_without_a_lock_nothing_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list(dvc_lock.outputs(dvc_lock.read())) == []
+    assert list(dvc_lock.inputs(dvc_lock.read())) == []
+
+
+def test_a_table_that_stages_read_and_none_makes_is_an_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entry = (
+        "    deps:\n    - path: {}\n      md5: '{}'\n    outs:\n    - path: {}\n      md5: '0'\n"
+    )
+    stages = {
+        "split@demo": entry.format("src/a.py", "1", "data/split/demo.csv"),
+        "train@demo-cnn": entry.format("data/split/demo.csv", "2", "models/demo/cnn"),
+        "report@demo": entry.format("data/published.csv", "3", "reports/demo/report.md"),
+        "report@photos": entry.format("data/published.csv", "4", "reports/photos/report.md"),
+    }
+    text = "".join(f"  {stage}:\n{words}" for stage, words in stages.items())
+    (tmp_path / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n{text}")
+    (found,) = dvc_lock.inputs(dvc_lock.read())
+    assert found == dvc_lock.Output("report@photos", Path("data/published.csv"), "4")
+
+
+def test_what_is_being_written_is_no_part_of_a_folder(tmp_path):
+    (tmp_path / "a").touch()
+    before = dvc_lock.digest(tmp_path)
+    (tmp_path / ".a.whitepatch-1.npz").touch()
+    assert dvc_lock.digest(tmp_path) == before
+    (tmp_path / ".a.npz").touch()
+    assert dvc_lock.digest(tmp_path) != before
+
+
+def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(locked):
+    (output, _) = dvc_lock.outputs(dvc_lock.read())
+    assert output.cure() == "dvc repro -f -s train@demo-cnn", "what DVC has not it cannot give"
+    kept = dvc_lock._kept(output.md5)
+    assert kept == Path(".dvc/cache/files/md5", output.md5[:2], output.md5[2:])
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"hello")
+    assert output.cure().startswith("rm -r a && dvc checkout a")
+    kept.write_bytes(b"hellp")
+    assert output.cure() == f"so is DVC's cache: rm -rf {kept} && dvc repro -f -s train@demo-cnn"
+    # of a folder the cache has a list, and its files
+    listed = json.dumps([{"md5": output.md5, "relpath": "a"}]).encode()
+    total = md5(listed, usedforsecurity=False).hexdigest()
+    place = dvc_lock._kept(f"{total}.dir")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(listed)
+    folder = dvc_lock.Output("train@demo-cnn", locked / "m", f"{total}.dir")
+    assert f"rm -rf {kept} &&" in folder.cure()
+    kept.unlink()
+    assert not output.damaged(), "DVC makes again what its cache lacks"
+    kept.mkdir()
+    assert output.damaged() == folder.damaged() == str(kept)
+
+
+def test_without_git_there_is_still_a_cure(locked, monkeypatch):
+    monkeypatch.setenv("PATH", str(locked))
+    assert next(dvc_lock.outputs(dvc_lock.read())).cure() == "dvc repro -f -s train@demo-cnn"
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_cache_in_another_place_is_looked_at_there(locked, absolute):
+    (locked / ".dvc").mkdir()
+    other = locked / "else where"
+    place = other if absolute else "../else where"
+    (locked / ".dvc/config.local").write_text(f"[cache]\n    dir = {place}\n")
+    (output, _) = dvc_lock.outputs(dvc_lock.read())
+    kept = other / "files/md5" / output.md5[:2] / output.md5[2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"hellp")
+    assert output.damaged().startswith("'"), "a shell takes it for one path"
+    assert run(locked, "sh", "-c", f"rm -rf {output.damaged()}")[0] == 0
+    assert not kept.exists()
+
+
+def test_a_lock_that_is_being_written_is_read_again(locked, monkeypatch):
+    whole, pauses = (locked / "dvc.lock").read_text(), []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        (locked / "dvc.lock").write_text(whole)
+
+    monkeypatch.setattr(dvc_lock.time, "sleep", sleep)
+    (locked / "dvc.lock").write_text(whole[:30])
+    assert len(list(dvc_lock.outputs(dvc_lock.read()))) == 2
+    assert len(pauses) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "stages: [",
+        "stages:\n  compare:\n    outs:\n    - path: 3\n      md5: '4'\n",
+        "stages:\n  compare:\n    deps:\n    - path: [a]\n      md5: '4'\n",
+        "stages:\n  compare:\n    outs:\n    - path: a\n      md5: 4\n",
+        "stages:\n  compare:\n    outs:\n    - path: a\n",
+    ],
+)
+def test_a_lock_that_stays_broken_is_refused_with_the_cure(locked, monkeypatch, content):
+    monkeypatch.setattr(dvc_lock.time, "sleep", lambda _: None)
+    (locked / "dvc.lock").write_text(content)
+    with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
+        list(dvc_lock.outputs(dvc_lock.read()))
+
+
+def test_the_cure_of_a_broken_lock_helps_in_a_merge_with_conflicts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dvc_lock.time, "sleep", lambda _: None)
+
+    def git(*command):
+        return run(tmp_path, "git", "-c", "user.name=a", "-c", "user.email=a@b", *command)
+
+    def commit(words):
+        (tmp_path / "dvc.lock").write_text(f"stages:\n  compare:\n    cmd: {words}\n")
+        assert git("add", "-A")[0] == git("commit", "-qm", words)[0] == 0
+
+    assert git("init", "-q", "-b", "main")[0] == 0
+    commit("first")
+    git("checkout", "-q", "-b", "other")
+    commit("other")
+    git("checkout", "-q", "main")
+    commit("ours")
+    assert git("merge", "other")[0] != 0
+    with pytest.raises(UserError) as refused:
+        list(dvc_lock.outputs(dvc_lock.read()))
+    assert run(tmp_path, "sh", "-c", str(refused.value).partition("from Git: ")[2])[0] == 0
+    assert "cmd: ours" in (tmp_path / "dvc.lock").read_text()
