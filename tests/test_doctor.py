@@ -99,6 +99,14 @@ def test_what_is_bad_is_named_with_its_cure_and_gives_status_1(here):
     assert all(one["cure"] for one in found.values() if one["state"] != "ok")
 
 
+@pytest.mark.usefixtures("empty")
+def test_params_that_are_not_here_have_a_cure_of_their_own(monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", {"python": machine.python})
+    found = doctor.examine()[0]
+    assert (found.what, found.state, found.said) == ("params.yaml", "bad", "not here")
+    assert found.cure.endswith("git checkout params.yaml")
+
+
 def test_a_check_that_fails_is_a_finding():
     def fails(_):
         raise ValueError("two\nlines")
@@ -155,7 +163,7 @@ def test_the_disk(everything, empty, monkeypatch):
 
 def test_git(here, tmp_path, monkeypatch):
     (here / "new").touch()
-    assert machine.git(None)[0].said == "1 paths differ from the commit"
+    assert machine.git(None)[0].said == "1 path changed since the commit"
     (tmp_path / "none").mkdir()
     monkeypatch.chdir(tmp_path / "none")
     (found,) = machine.git(None)

@@ -8,7 +8,7 @@ __all__ = ["Finding", "examine"]
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from whitepatch import params
+from whitepatch import params, paths
 from whitepatch.doctor import kept, machine, served
 from whitepatch.doctor.finding import Finding
 from whitepatch.doctor.leftovers import leftovers
@@ -41,10 +41,13 @@ def examine() -> list[Finding]:
         found = [Finding("params.yaml", "ok", said)]
     except (UserError, OSError) as error:
         everything = None
-        cure = "mend that line; its history: git log -p params.yaml"
-        if isinstance(error, OSError):
+        said, cure = str(error), "mend that line; its history: git log -p params.yaml"
+        if not paths.PARAMS.exists():
+            said = "not here"
+            cure = "run this from the project's root, or: git checkout params.yaml"
+        elif isinstance(error, OSError):
             cure = "let it be read and written by you"
-        found = [Finding("params.yaml", "bad", str(error), cure)]
+        found = [Finding("params.yaml", "bad", said, cure)]
     left = _checked("leftovers", leftovers, everything)  # first: DVC, below, uses its locks
     with ThreadPoolExecutor(len(CHECKS)) as pool:
         waiting = [pool.submit(_checked, what, check, everything) for what, check in CHECKS.items()]

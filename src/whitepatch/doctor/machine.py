@@ -99,7 +99,8 @@ def git(_: Params | None) -> list[Finding]:
         cure = "git clone the project, and run this in its folder"
         return [Finding("git", "bad", _last(error) or "git status fails", cure)]
     if changed := len(said.splitlines()):
-        return [Finding("git", "look", f"{changed} paths differ from the commit", "git status")]
+        said = f"{_many(changed, 'path')} changed since the commit"
+        return [Finding("git", "look", said, "git status")]
     return [Finding("git", "ok", "all is committed")]
 
 
