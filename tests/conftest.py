@@ -44,6 +44,7 @@ def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a folder with a dvc.lock of two outputs, one of them here."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("variants: [cnn]")
     (tmp_path / "a").write_bytes(b"hello")
     (tmp_path / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n  train@demo-cnn:\n    outs:\n"

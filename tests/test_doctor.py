@@ -95,7 +95,7 @@ def test_what_is_bad_is_named_with_its_cure_and_gives_status_1(here):
     bad = {what for what, one in found.items() if one["state"] == "bad"}
     assert bad == {"params.yaml", "MLflow"}
     assert found["params.yaml"]["said"].startswith("params.yaml: runtime:")
-    assert found["MLflow"]["cure"] == "rm -r mlflow, then: whitepatch publish"
+    assert found["MLflow"]["cure"].endswith("rm -r mlflow, then: whitepatch publish")
     assert all(one["cure"] for one in found.values() if one["state"] != "ok")
 
 
@@ -105,6 +105,25 @@ def test_params_that_are_not_here_have_a_cure_of_their_own(monkeypatch):
     found = doctor.examine()[0]
     assert (found.what, found.state, found.said) == ("params.yaml", "bad", "not here")
     assert found.cure.endswith("git checkout params.yaml")
+
+
+@pytest.mark.usefixtures("empty")
+def test_params_that_are_no_file_have_a_cure_of_their_own(monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", {"python": machine.python})
+    Path("params.yaml").mkdir()
+    assert doctor.examine()[0].cure == "a folder lies where a file must be; move it away"
+    Path("params.yaml").rmdir()
+    os.mkfifo("params.yaml")
+    assert doctor.examine()[0].said == "params.yaml must be a file; it is a device or a pipe"
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_folder_that_cannot_be_written_is_bad(monkeypatch):
+    assert machine.disk(None)[0].state != "bad"
+    Path("models").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path != Path("models"))
+    (found,) = machine.disk(None)
+    assert (found.state, found.said) == ("bad", "models cannot be written")
 
 
 def test_a_check_that_fails_is_a_finding():
@@ -360,6 +379,22 @@ def test_mlflows_own_store(empty):
     assert "is of another version (tables 0123, MLflow" in served.mlflow(None)[0].said
     store(empty / "mlflow", served._newest(), "file:///elsewhere/mlflow/artifacts")
     assert "was made in another folder" in served.mlflow(None)[0].said
+
+
+def test_a_store_that_somebody_writes_to_is_let_be(empty):
+    store(empty / "mlflow", served._newest(), (empty / "mlflow/artifacts/a").as_uri())
+    with closing(sqlite3.connect(empty / "mlflow/mlflow.db", isolation_level=None)) as tables:
+        tables.execute("BEGIN EXCLUSIVE")
+        (found,) = served.mlflow(None)
+    assert (found.state, found.cure) == ("look", "wait for whoever else writes to it")
+
+
+def test_a_store_of_somebody_elses_is_not_removed(empty):
+    (empty / "mlflow").mkdir()
+    with closing(sqlite3.connect(empty / "mlflow/mlflow.db")) as tables, tables:
+        tables.execute("CREATE TABLE diary (day)")
+    found = doctor._checked("MLflow", served.mlflow, None)[0]
+    assert (found.state, found.cure) == ("bad", "move it away, and make one: whitepatch publish")
 
 
 def test_the_newest_tables_are_those_that_mlflow_makes():

@@ -1,6 +1,7 @@
 """What dvc.lock says, and what brings back what is not so."""
 
 import json
+import os
 from hashlib import md5
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def test_a_lock_that_is_being_written_is_read_again(locked, monkeypatch):
         "stages:\n  compare:\n    deps:\n    - path: [a]\n      md5: '4'\n",
         "stages:\n  compare:\n    outs:\n    - path: a\n      md5: 4\n",
         "stages:\n  compare:\n    outs:\n    - path: a\n",
+        "[" * 3000 + "]" * 3000,
     ],
 )
 def test_a_lock_that_stays_broken_is_refused_with_the_cure(locked, monkeypatch, content):
@@ -115,6 +117,35 @@ def test_a_lock_that_stays_broken_is_refused_with_the_cure(locked, monkeypatch, 
     (locked / "dvc.lock").write_text(content)
     with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
         list(dvc_lock.outputs(dvc_lock.read()))
+
+
+def test_what_is_no_file_is_not_waited_for(locked, monkeypatch):
+    monkeypatch.setattr(dvc_lock.time, "sleep", lambda _: None)
+    (output, _) = dvc_lock.outputs(dvc_lock.read())
+    for name in ("a", "dvc.lock"):
+        (locked / name).unlink()
+        os.mkfifo(locked / name)
+    assert not output.is_as_recorded()
+    with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
+        dvc_lock.read()
+
+
+def test_git_is_asked_only_for_what_is_recorded(locked):
+    (output, _) = dvc_lock.outputs(dvc_lock.read())
+    assert run(locked, "git", "init", "-q")[0] == 0
+    for content, has in ((b"hello", True), (b"older", False)):
+        (locked / "a").write_bytes(content)
+        assert run(locked, "git", "add", "a")[0] == 0
+        (locked / "a").write_bytes(b"hellp")
+        assert output.cure().startswith("git checkout a, or: ") is has
+    assert run(locked, "git", "rm", "-qf", "--cached", "a")[0] == 0
+    assert output.cure() == "dvc repro -f -s train@demo-cnn"
+    (locked / "m/deep").mkdir(parents=True)
+    (locked / "m/deep/b").touch()
+    folder = dvc_lock.Output("report@demo", Path("m"), dvc_lock.digest(locked / "m"))
+    assert run(locked, "git", "add", "m")[0] == 0
+    (locked / "m/deep/b").unlink()
+    assert folder.cure().startswith("git checkout m, or: ")
 
 
 def test_the_cure_of_a_broken_lock_helps_in_a_merge_with_conflicts(tmp_path, monkeypatch):

@@ -283,6 +283,47 @@ def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_pa
 
 
 @pytest.mark.pipeline
+def test_a_single_stage_builds_on_nothing_of_other_parameters(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    before, lock = results(folder), (folder / "dvc.lock").read_bytes()
+    text = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(text.replace("loss: logits", "loss: printed"))
+    for stage in ("report@demo", "evaluate@demo-cnn"):
+        status, said = run(folder, "dvc", "repro", "-s", stage)
+        assert status != 0
+        words = "experiments.demo.train in params.yaml is not what train@demo-"
+        assert f"{stage}: {words}" in said
+        assert f"; dvc repro {stage}\n" in said
+        assert "Traceback" not in said
+        assert (folder / "dvc.lock").read_bytes() == lock
+    (folder / "params.yaml").write_text(text)
+    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert status == 0, said
+    assert results(folder) == before
+
+
+@pytest.mark.pipeline
+def test_mlflow_gets_pictures_as_results_say_not_as_params_say_now(ran, tmp_path, monkeypatch):
+    monkeypatch.chdir(ran)
+    everything = params.load()
+    demo = everything.experiments["demo"]
+    patch = demo.patch.model_copy(update={"size": 10})
+    pixels = demo.pixels.model_copy(update={"scale": 40})
+    drawn = []
+    for name, experiment in {
+        "then": demo,
+        "now": demo.model_copy(update={"patch": patch, "pixels": pixels}),
+    }.items():
+        given = everything.model_copy(update={"experiments": {"demo": experiment}})
+        (one,) = [one for one in runs("demo", given) if one.key == "demo/cbam_spatial/1"]
+        (tmp_path / name).mkdir()
+        one.attach(tmp_path / name)
+        drawn.append((one.digest, (tmp_path / name / "maps.png").read_bytes()))
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.pipeline
 def test_the_overview_shows_no_number_that_was_changed_behind_dvcs_back(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)

@@ -1,3 +1,4 @@
+import os
 import shutil
 import warnings
 
@@ -56,6 +57,8 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:900])
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "empty.png").touch()
+    os.mkfifo(tmp_path / "pipe")
+    Image.fromarray(PIXELS).save(tmp_path / "page.eps")
     Image.fromarray(PIXELS[:, :, 0].astype(np.uint16) * 256).save(tmp_path / "deep.png")
     for name, words in {
         "none.png": "is not here",
@@ -63,7 +66,9 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
         "empty.png": "no picture that can be read",
         "cut.jpg": "cannot be read as a picture",
         "deep.png": "must have 8 bits a channel, got mode I;16",
-        ".": "cannot be read as a picture",
+        ".": "is no file",
+        "pipe": "is no file",  # it would wait for ever
+        "page.eps": "no picture that can be read",  # Ghostscript would run it
     }.items():
         with pytest.raises(UserError, match=words) as refused:
             read_picture(tmp_path / name)
@@ -74,12 +79,11 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
         read_picture(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("kind", ["jpg", "dds", "avif", "png"])
+@pytest.mark.parametrize("kind", ["jpg", "webp", "avif", "png"])
 def test_a_damaged_picture_is_read_or_refused_in_one_line(tmp_path, kind):
     exif = Image.Exif()
     exif[0x0112] = 6
-    options = {} if kind == "dds" else {"exif": exif}
-    Image.fromarray(PIXELS[:24, :24]).save(tmp_path / f"whole.{kind}", **options)
+    Image.fromarray(PIXELS[:24, :24]).save(tmp_path / f"whole.{kind}", exif=exif)
     whole = (tmp_path / f"whole.{kind}").read_bytes()
     generator = np.random.default_rng(9)
     for place, value in generator.integers([min(len(whole), 300), 256], size=(300, 2)):

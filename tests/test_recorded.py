@@ -44,6 +44,7 @@ def test_a_split_reads_its_own_source_and_no_other(tmp_path, monkeypatch):
     lock = "".join(
         f"  fetch@{name}: {{outs: [{{path: raw/{name}, md5: '0'}}]}}\n" for name in ("a", "b")
     )
+    (tmp_path / "params.yaml").write_text("{}")
     (tmp_path / "raw/a").mkdir(parents=True)
     (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}")
     with pytest.raises(UserError, match=r"^raw/a is not what dvc\.lock has"):
@@ -63,6 +64,48 @@ def test_what_a_stage_has_made_is_looked_at_if_that_is_asked_for(locked):
     recorded.refuse_other("train@demo-cnn")
     with pytest.raises(UserError, match=r"^a is not what dvc\.lock has"):
         recorded.refuse_other("train@demo-cnn", and_made=True)
+
+
+PARAMS = """
+variants: [cnn]
+sources: {photos: 1, stl10: 2}
+experiments: {demo: {source: photos, train: {epochs: 3}}, photos: {train: {epochs: 4}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "edit", "named"),
+    [
+        ("report@demo", ("epochs: 3", "epochs: 5"), "train@demo-cnn"),
+        ("evaluate@demo-cnn", ("epochs: 3", "epochs: 5"), "train@demo-cnn"),
+        ("train@demo-cnn", ("epochs: 3", "epochs: 5"), None),  # its own, which DVC has seen
+        ("report@photos", ("epochs: 3", "epochs: 5"), None),
+        ("split@demo", ("photos: 1", "photos: 3"), "fetch@photos"),
+        ("split@demo", ("stl10: 2", "stl10: 3"), None),
+        ("report@demo", ("epochs: 3", "epochs: 3.0"), None),
+        ("report@demo", ("train: {epochs: 3}", "train: 3"), "train@demo-cnn"),
+        ("publish@demo", ("epochs: 3", "epochs: 5"), None),  # says what results say
+        ("compare", ("epochs: 3", "epochs: 5"), None),  # leaves it out, and says so
+    ],
+)
+def test_what_was_made_with_other_parameters_is_not_built_on(locked, stage, edit, named):
+    (locked / "dvc.lock").write_text("""
+stages:
+  fetch@photos: {params: {params.yaml: {sources.photos: 1}}}
+  fetch@stl10: {params: {params.yaml: {sources.stl10: 2}}}
+  train@demo-cnn: {params: {params.yaml: {experiments.demo.train: {epochs: 3}}}}
+  train@demo-cbam: {params: {params.yaml: {experiments.demo.train: {epochs: 9}}}}
+""")
+    (locked / "params.yaml").write_text(PARAMS)
+    recorded.refuse_other(stage)
+    (locked / "params.yaml").write_text(PARAMS.replace(*edit))
+    if named is None:
+        recorded.refuse_other(stage)
+    else:
+        cure = f"in params.yaml is not what {named} ran with; dvc repro {stage}"
+        with pytest.raises(UserError, match=f"^.* {cure}$"):
+            recorded.refuse_other(stage)
+        recorded.refuse_other(stage, and_made=True)  # who makes nothing
 
 
 def test_an_evaluation_of_other_weights_is_refused(tmp_path, monkeypatch):

@@ -49,7 +49,7 @@ def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(proj
         status, refused = run(project, "whitepatch", "ui", "--port", str(port))
         assert status == 2
         assert "publish" not in refused, "it looks before it begins"
-        assert f"port {port} on 127.0.0.1 is taken; choose another" in refused
+        assert re.search(rf"port {port} .* by process (\d+); kill \1, or choose another", refused)
         process.send_signal(how)
         assert process.wait(timeout=30) == 0
         rest = process.stderr.read()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from whitepatch import unchanged
+from whitepatch import plain_yaml, unchanged
 from whitepatch.errors import UserError
 from whitepatch.files import write_text
 from whitepatch.processes import RWLOCK
-from whitepatch.unchanged import refuse_changed, remember
+from whitepatch.unchanged import refuse_changed, refuse_touched, remember
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,8 @@ def here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "train@demo-cnn")
     monkeypatch.setattr(unchanged, "_seen", {})
+    monkeypatch.setattr(unchanged, "_params", [])
+    monkeypatch.setattr(plain_yaml, "_read", {})
     for name in ("train.py", "data/a.py", "data/deep/b.py"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
@@ -78,6 +80,39 @@ def test_code_that_is_not_what_runs_is_refused(monkeypatch, tmp_path):
             remember()
     (tmp_path / "another/steps.py").write_text("new")
     remember()
+
+
+def test_what_was_another_while_it_was_read_and_is_the_same_again_is_refused(monkeypatch, tmp_path):
+    dependency = {str(tmp_path / "params.yaml"): [{"pid": os.getppid(), "cmd": "dvc repro"}]}
+    RWLOCK.write_text(json.dumps({"read": dependency, "write": {}}))
+    monkeypatch.setattr(unchanged, "_keys", lambda _: ["mine"])
+    set_("params.yaml", "{mine: 1, other: 1}")
+    remember()
+    for text, good in (("{mine: 1, other: 2}", True), ("{mine: 2, other: 1}", False)):
+        set_("params.yaml", text)
+        plain_yaml.read(Path("params.yaml"))
+        set_("params.yaml", "{mine: 1, other: 1}")
+        if good:
+            refuse_changed()
+        else:
+            with pytest.raises(UserError, match=r"^mine in params\.yaml changed while this ran, "):
+                refuse_changed()
+
+
+def test_code_that_is_written_to_while_it_is_imported_is_refused():
+    refuse_touched()
+    Path("data/a.py").chmod(0o600)
+    os.link("data/a.py", "another")
+    refuse_touched()  # DVC links, and protects
+    before = Path("train.py").read_text()
+    set_("train.py", "more")
+    set_("train.py", before)
+    with pytest.raises(UserError, match=r"^train\.py was written to while this started; run dvc"):
+        refuse_touched()
+    refuse_changed()  # it is the same
+    Path("train.py").unlink()
+    with pytest.raises(UserError, match=r"^train\.py was written to while this started"):
+        refuse_touched()
 
 
 def test_what_is_no_other_content_is_no_change(monkeypatch):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, md5
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from whitepatch import dvc_config
@@ -18,6 +19,9 @@ from whitepatch.errors import UserError
 from whitepatch.files import is_scratch
 
 LOCK = Path("dvc.lock")
+
+BROKEN = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading it raises if it has not the form that DVC gives it."""
 
 FROM_GIT = f"git checkout HEAD {LOCK}"
 """HEAD, because of a merge that has conflicts Git gives nothing otherwise."""
@@ -43,17 +47,27 @@ class Output:
 
     def cure(self) -> str:
         """Return what brings it back: from Git or DVC's cache, whoever has it, or by making it."""
-        command = ["git", "ls-files", str(self.path)]
-        with suppress(FileNotFoundError):
-            asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-            if asked.stdout:
-                return f"git checkout {self.path}, or: dvc repro -f -s {self.stage}"
+        if self._is_in_git():
+            return f"git checkout {self.path}, or: dvc repro -f -s {self.stage}"
         if damaged := self.damaged():
             return f"so is DVC's cache: rm -rf {damaged} && dvc repro -f -s {self.stage}"
         if not _kept(self.md5).exists():
             return f"dvc repro -f -s {self.stage}"
         kept = f"rm -r {self.path} && dvc checkout {self.path}"
         return f"{kept}, or: dvc repro -f -s {self.stage}"
+
+    def _is_in_git(self) -> bool:
+        """Say whether Git would check out what is recorded, and not an older result."""
+        with suppress(OSError), TemporaryDirectory() as folder:
+            listed = subprocess.run(  # noqa: S603
+                ["git", "ls-files", "-z", "--", str(self.path)],  # noqa: S607
+                capture_output=True,
+                check=False,
+            ).stdout
+            command = ["git", "checkout-index", "-z", "--stdin", f"--prefix={folder}/"]
+            subprocess.run(command, input=listed, capture_output=True, check=False)  # noqa: S603
+            return digest(Path(folder) / self.path) == self.md5
+        return False
 
     def damaged(self) -> str:
         """Return what DVC's cache has of it and is not so, as a shell takes paths; or nothing.
@@ -75,11 +89,13 @@ def read() -> dict[str, Any]:
 
     for pause in (0.1, 0.5, 2.0, None):
         try:
+            if LOCK.exists() and not LOCK.is_file() and not LOCK.is_dir():
+                raise ValueError("a pipe, or a device")
             text = LOCK.read_text(encoding="utf-8")
             return _whole(YAML(typ="safe", pure=True).load(text)["stages"])
         except FileNotFoundError:
             return {}
-        except (YAMLError, UnicodeDecodeError, AttributeError, TypeError, KeyError, ValueError):
+        except (YAMLError, RecursionError, *BROKEN):
             # another DVC may be writing it just now
             if pause is not None:
                 time.sleep(pause)
@@ -105,7 +121,7 @@ def inputs(stages: dict[str, Any]) -> Iterator[Output]:
 
 
 def digest(path: Path) -> str:
-    """Return the MD5 sum by which DVC knows a file or a folder."""
+    """Return the MD5 sum by which DVC knows a file or a folder; nothing for what is neither."""
     if path.is_dir():
         listed = [
             {"md5": digest(file), "relpath": file.relative_to(path).as_posix()}
@@ -114,6 +130,8 @@ def digest(path: Path) -> str:
         ]
         listed.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
         return md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    if path.exists() and not path.is_file():
+        return ""  # a pipe would never end
     with path.open("rb") as file:
         return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()
 

@@ -1,6 +1,23 @@
-"""The one exception that speaks to people."""
+"""The one exception that speaks to people, and what they can do where the machine refuses."""
 
-__all__ = ["UserError", "printable", "short"]
+__all__ = ["CURES", "UserError", "printable", "short"]
+
+import errno
+
+CURES = {
+    errno.ENOSPC: "free some space and run this again",
+    errno.EDQUOT: "free some space and run this again",
+    errno.EFBIG: "free some space and run this again",
+    errno.EEXIST: "something else lies where a folder must be; move it away",
+    errno.ENOTDIR: "something else lies where a folder must be; move it away",
+    errno.EISDIR: "a folder lies where a file must be; move it away",
+    errno.EROFS: "run this where the project's folder can be written",
+    errno.EACCES: "let it be read and written by you, and run this again",
+    errno.EPERM: "let it be read and written by you, and run this again",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its links lead in a circle; mend them",
+}
+"""By the number of an `OSError`."""
 
 
 class UserError(Exception):

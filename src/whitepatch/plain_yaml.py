@@ -4,7 +4,7 @@ YAML can say much more: dates, bytes, sets, classes, a list that holds itself, a
 that mean a thousand million. Nothing of it belongs in params.yaml.
 """
 
-__all__ = ["read"]
+__all__ = ["at", "read", "was_read"]
 
 import warnings
 from pathlib import Path
@@ -22,6 +22,10 @@ LARGEST = 2**63
 """In size, of an integer; DVC and MLflow keep no larger."""
 
 
+_read: dict[Path, set[bytes]] = {}
+"""What this process has read, by name; mostly once."""
+
+
 def read(path: Path) -> Any:
     """Return the sections of a YAML file.
 
@@ -33,12 +37,15 @@ def read(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError, YAMLWarning
 
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"{path} must be a file; it is a device or a pipe")
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"{path} is not here; run this from the project's root") from None
     if len(raw) > MOST_BYTES:
         raise UserError(f"{path} must have at most {MOST_BYTES // 1024} KiB; it has more")
+    _read.setdefault(path, set()).add(raw)
     try:
         text = raw.decode("utf-8")
         with warnings.catch_warnings():
@@ -56,6 +63,18 @@ def read(path: Path) -> Any:
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be sections, each with a key, got {_kind(content)}")
     _refuse_what_is_not_plain(path, content)
+    return content
+
+
+def was_read(path: Path) -> set[bytes]:
+    """Return what this process has read under a name: one content, or what it has been in turn."""
+    return _read.get(path, set())
+
+
+def at(content: Any, key: str) -> Any:
+    """Return what sections have at a dotted key; None if nothing."""
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
     return content
 
 

@@ -23,6 +23,9 @@ from whitepatch.maps import Maps, maps_of
 from whitepatch.models.classifier import Classifier
 from whitepatch.params import Experiment, protocol
 
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""That Pillow reads by itself; for others it would start programs, Ghostscript for one."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -49,10 +52,12 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: It is missing, or no picture that can be read.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            with Image.open(path, formats=FORMATS) as picture:
                 upright = ImageOps.exif_transpose(picture)
                 if upright.mode.startswith(("I;16", "I", "F")):
                     raise UserError(f"{path} must have 8 bits a channel, got mode {upright.mode}")

@@ -62,7 +62,9 @@ def refuse_orphan() -> None:
     if not stage():
         return
     if not _mine("write"):
-        raise UserError("DVC, which started this, has ended; nothing more is written")
+        raise UserError(
+            f"DVC, which started this, has ended, or {RWLOCK} was removed; nothing more is written"
+        )
 
 
 def dependencies() -> set[str]:

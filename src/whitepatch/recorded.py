@@ -8,12 +8,17 @@ __all__ = ["refuse_mixture", "refuse_other"]
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
+from whitepatch import paths, plain_yaml
 from whitepatch.dvc_lock import LOCK, digest, inputs, outputs, read
 from whitepatch.errors import UserError
 
 ORDER = ("fetch", "split", "train", "evaluate", "report", "publish", "compare")
 """Stages build on those before them."""
+
+MAKERS = ("split", "train", "evaluate", "report")
+"""Those whose results depend on parameters; others tell what results say, whatever is there now."""
 
 
 def refuse_other(stage: str, *, and_made: bool = False) -> None:
@@ -23,12 +28,15 @@ def refuse_other(stage: str, *, and_made: bool = False) -> None:
 
     Args:
         stage: As DVC names it.
-        and_made: Whether what it has made itself is looked at, too.
+        and_made: Whether what it has made itself is looked at, too, by who makes nothing.
 
     Raises:
-        UserError: Something has changed behind DVC's back.
+        UserError: Something has changed behind DVC's back, or was made with other parameters than
+            there are now, which a report would name as those of old numbers.
     """
     locked = read()
+    if not and_made:
+        _refuse_other_params(stage, locked)
     reads = {dependency["path"] for dependency in locked.get(stage, {}).get("deps", [])}
     for output in outputs(locked):
         if output.stage.startswith("fetch@") and reads and str(output.path) not in reads:
@@ -75,6 +83,28 @@ def refuse_mixture(experiment: str, variants: Collection[str]) -> None:
                 raise UserError(
                     f"{path} has changed since {stage} ran; "
                     f"let the pipeline finish, or: dvc repro report@{experiment}"
+                )
+
+
+def _refuse_other_params(stage: str, locked: dict[str, Any]) -> None:
+    """DVC runs a single stage (`-s`) on what others made before params.yaml was edited."""
+    if stage.partition("@")[0] not in MAKERS:
+        return
+    now = plain_yaml.read(paths.PARAMS)
+    name = stage.partition("@")[2]
+    source = plain_yaml.at(now, f"experiments.{name}.source")  # of a split
+    for earlier, entry in locked.items():
+        verb, _, subject = earlier.partition("@")
+        if verb == "fetch":
+            counts = subject == source
+        else:  # DVC forgets no variant that was taken out
+            counts = verb == "split" or subject.partition("-")[2] in now.get("variants", [])
+        if not (counts and _builds_on(stage, earlier)):
+            continue
+        for key, value in entry.get("params", {}).get(str(paths.PARAMS), {}).items():
+            if plain_yaml.at(now, key) != value:
+                raise UserError(
+                    f"{key} in {paths.PARAMS} is not what {earlier} ran with; dvc repro {stage}"
                 )
 
 

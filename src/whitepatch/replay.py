@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from whitepatch import chosen, naming, paths
 from whitepatch.errors import UserError
 from whitepatch.files import digest
-from whitepatch.params import Params
+from whitepatch.params import Params, of_protocol
 from whitepatch.provenance import origin
 from whitepatch.tracking.models import Model
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.views import NETWORK
 
-FORMAT = "4"
+FORMAT = "5"
 """Of the runs themselves; a new number replaces all runs that were published before."""
 
 EXAMPLE = 2
@@ -99,6 +99,7 @@ def _seed(
     place = params.variants.index(variant)
     stands = seed == chosen.of_variant(history, metrics["chosen_by"]).seed
     # as the results say, not as params.yaml says now
+    ran = of_protocol(metrics["protocol"], [seed])
     protocol = naming.parameters(
         variant,
         seed,
@@ -122,7 +123,7 @@ def _seed(
             if key.startswith(("map/evidence", "map/attention"))
         ]
         place = saved["seeds"].tolist().index(seed)
-        panel = Panel.of(saved, params.experiment(name))
+        panel = Panel.of(saved, ran)
         titles = {variant: metrics["title"]}
         figure = attention_panel(panel, {variant: saved}, columns, titles, place, range(len(panel)))
         style.save(figure, folder / "maps.png")

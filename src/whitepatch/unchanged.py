@@ -5,16 +5,16 @@ edits params.yaml or code in between would find the old result recorded as what 
 (https://github.com/treeverse/dvc/issues/11058), and so would every teammate, by the run-cache.
 """
 
-__all__ = ["refuse_changed", "remember"]
+__all__ = ["refuse_changed", "refuse_touched", "remember"]
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from whitepatch import paths
+from whitepatch import paths, plain_yaml
 from whitepatch.errors import UserError
 from whitepatch.processes import dependencies, stage
 
@@ -51,8 +51,8 @@ PACKAGE = Path(__file__).parent
 _seen: dict[Path, _File] = {}
 """Every file that DVC says the stage of this process reads, by its path in the project."""
 
-_params: list[str] = []
-"""The text of params.yaml, in which only some keys may be of the stage."""
+_params: list[bytes] = []
+"""What params.yaml was, of which only some keys may be of the stage."""
 
 
 def remember() -> None:
@@ -72,7 +72,23 @@ def remember() -> None:
                     f"{path} is not what runs, and DVC would record it all the same: the package "
                     f"comes from {PACKAGE}; make setup here, or: export PYTHONPATH={CODE.parent}"
                 )
-    _params[:] = [paths.PARAMS.read_text(encoding="utf-8")] if paths.PARAMS in _seen else []
+    _params[:] = [paths.PARAMS.read_bytes()] if paths.PARAMS in _seen else []
+
+
+def refuse_touched() -> None:
+    """See to it that nobody wrote to what was remembered: called when all code is imported.
+
+    Afterwards code may be another and the same again, and that does not matter.
+
+    Raises:
+        UserError: A file may have been another when it was read.
+    """
+    for path, before in _seen.items():
+        if path == paths.PARAMS:  # what is read of it is compared
+            continue
+        # the last of a stamp changes with links to it, too, which DVC makes
+        if not path.exists() or _File.of(path, before).stamp[:-1] != before.stamp[:-1]:
+            raise UserError(f"{path} was written to while this started; run dvc repro again")
 
 
 def refuse_changed() -> None:
@@ -95,12 +111,16 @@ def _changed() -> Iterator[str]:
     for path, before in _seen.items():
         if (now := _File.of(path, before)) is before:
             continue
-        if now.digest != before.digest:
-            yield from _changed_keys() if path == paths.PARAMS else [str(path)]
+        if now.digest != before.digest and path != paths.PARAMS:
+            yield str(path)
         _seen[path] = now
+    if _params:
+        # it may have been another only while it was read
+        for text in {paths.PARAMS.read_bytes(), *plain_yaml.was_read(paths.PARAMS)} - {*_params}:
+            yield from _changed_keys(text)
 
 
-def _changed_keys() -> Iterator[str]:
+def _changed_keys(text: bytes) -> Iterator[str]:
     """Yield which of the stage's keys of params.yaml changed; others are edited as people like."""
     from dvc.exceptions import DvcException
     from ruamel.yaml import YAML
@@ -108,9 +128,9 @@ def _changed_keys() -> Iterator[str]:
 
     reader = YAML(typ="safe", pure=True)
     try:
-        now = reader.load(paths.PARAMS.read_text(encoding="utf-8"))
+        before, now = (reader.load(content.decode()) for content in (*_params, text))
         for key in _keys(stage()):
-            if _value(now, key) != _value(reader.load(_params[0]), key):
+            if plain_yaml.at(now, key) != plain_yaml.at(before, key):
                 yield f"{key} in {paths.PARAMS}"
     except (DvcException, YAMLError, UnicodeDecodeError):  # what DVC cannot read is no longer so
         yield str(paths.PARAMS)
@@ -124,12 +144,6 @@ def _keys(name: str) -> list[str]:
     with Repo() as repo:
         read = repo.stage.load_one(name=name).deps
     return [key for one in read if isinstance(one, ParamsDependency) for key in one.params]
-
-
-def _value(content: Any, key: str) -> Any:
-    for name in key.split("."):
-        content = content.get(name) if isinstance(content, dict) else None
-    return content
 
 
 def _files() -> Iterator[Path]:

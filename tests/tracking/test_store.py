@@ -22,6 +22,7 @@ with warnings.catch_warnings():
     [
         ("[Errno 28] No space left on device", "free some space"),
         ("attempt to write a readonly database", "let it be written by you"),
+        ("unable to open database file", "let it be written by you"),
         ("no such table: runs", "rm -r mlflow"),
         ("Can't locate revision identified by '1a'", "rm -r mlflow"),
         ("database is locked", "wait for whoever else writes to it"),

@@ -12,7 +12,7 @@ from whitepatch import params, paths
 from whitepatch.doctor import kept, machine, served
 from whitepatch.doctor.finding import Finding
 from whitepatch.doctor.leftovers import leftovers
-from whitepatch.errors import UserError, short
+from whitepatch.errors import CURES, UserError, short
 from whitepatch.params import Params
 
 Check = Callable[[Params | None], list[Finding]]
@@ -46,7 +46,7 @@ def examine() -> list[Finding]:
             said = "not here"
             cure = "run this from the project's root, or: git checkout params.yaml"
         elif isinstance(error, OSError):
-            cure = "let it be read and written by you"
+            cure = CURES.get(error.errno or 0, cure)
         found = [Finding("params.yaml", "bad", said, cure)]
     left = _checked("leftovers", leftovers, everything)  # first: DVC, below, uses its locks
     with ThreadPoolExecutor(len(CHECKS)) as pool:
@@ -61,7 +61,7 @@ def _checked(what: str, check: Check, everything: Params | None) -> list[Finding
         said, _, cure = str(error).partition("; ")
         return [Finding(what, "bad", said, cure)]
     except OSError as error:
-        cure = "let it be read and written by you"
+        cure = CURES.get(error.errno or 0, "let it be read and written by you")
         return [Finding(what, "bad", f"could not be looked at: {short(str(error), 200)}", cure)]
     # a doctor that falls ill helps nobody
     except Exception as error:

@@ -44,7 +44,7 @@ def cache(_: Params | None) -> list[Finding]:
         good, said = os.access(folder, os.R_OK | os.W_OK | os.X_OK), f"{folder} can be written"
     if good:
         return [Finding("dvc cache", "ok", said)]
-    cure = f"chmod -R u+rwX {folder}, or another place: dvc cache dir --local FOLDER"
+    cure = f"chmod -R u+rwX {folder}; where nobody may, another: dvc cache dir --local FOLDER"
     return [Finding("dvc cache", "bad", f"{folder} cannot be written", cure)]
 
 

@@ -12,6 +12,7 @@ from shutil import disk_usage, which
 
 from whitepatch import paths
 from whitepatch.doctor.finding import Finding, ask
+from whitepatch.files import PLACES
 from whitepatch.params import Params
 
 OURS = 0.5e9
@@ -73,7 +74,15 @@ def device(everything: Params | None) -> list[Finding]:
 
 
 def disk(everything: Params | None) -> list[Finding]:
-    """Compare the free space with what the pipeline makes, and STL-10 where it is not here yet."""
+    """Compare the free space with what the pipeline makes, and STL-10 where it is not here yet.
+
+    Folders that are here must be writable, too.
+    """
+    places = [Path(), *map(Path, PLACES), paths.CHECKPOINTS, paths.MLFLOW]
+    closed = [path for path in places if path.exists() and not os.access(path, os.W_OK | os.X_OK)]
+    if closed:
+        said = f"{', '.join(map(str, closed))} cannot be written"
+        return [Finding("disk", "bad", said, "let it be written by you, or clone the project anew")]
     free, stl10 = disk_usage(".").free, 0
     if everything is not None and not paths.raw("stl10").exists():
         # the files, and about as much of the archive

@@ -16,11 +16,12 @@ from urllib.request import url2pathname
 
 from whitepatch import paths
 from whitepatch.doctor.finding import Finding
-from whitepatch.errors import UserError, short
+from whitepatch.errors import short
 from whitepatch.params import Params
 from whitepatch.sources.stl10.download import shown
 from whitepatch.tracking.address import shown_uri, tracking_uri
 from whitepatch.tracking.own import refuse_damage
+from whitepatch.tracking.trouble import cure
 
 SECONDS = 5.0
 """For a server to answer."""
@@ -51,10 +52,10 @@ def mlflow(_: Params | None) -> list[Finding]:
     """Say whether MLflow's store can be used: by this version, from this folder."""
     if (uri := tracking_uri()).startswith("http"):
         good, words = _asked("GET", uri.rstrip("/") + "/health")
-        cure = "start that server, or unset MLFLOW_TRACKING_URI"
-        return [
-            Finding("MLflow", "ok" if good else "bad", f"{shown_uri()}: {words}", cure * (not good))
-        ]
+        if good:
+            return [Finding("MLflow", "ok", f"{shown_uri()}: {words}")]
+        mends = "start that server, or unset MLFLOW_TRACKING_URI"
+        return [Finding("MLflow", "bad", f"{shown_uri()}: {words}", mends)]
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return [Finding("MLflow", "ok", f"a store of yours: {shown_uri()}; not looked at")]
     store, anew = paths.MLFLOW / "mlflow.db", f"rm -r {paths.MLFLOW}, then: whitepatch publish"
@@ -62,7 +63,8 @@ def mlflow(_: Params | None) -> list[Finding]:
         return [Finding("MLflow", "ok", f"{store} is not here; make ui makes it")]
     try:
         refuse_damage()
-        with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as tables:
+        address = f"{store.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, timeout=1, uri=True)) as tables:
             made = tables.execute("SELECT version_num FROM alembic_version").fetchone()[0]
             places = [
                 row[0]
@@ -70,7 +72,10 @@ def mlflow(_: Params | None) -> list[Finding]:
                     "SELECT artifact_location FROM experiments WHERE name LIKE 'whitepatch-%'"
                 )
             ]
-    except (UserError, sqlite3.Error, TypeError) as error:
+    except sqlite3.OperationalError as error:
+        said = f"{store} cannot be read: {error}"
+        return [Finding("MLflow", "look" if "locked" in said else "bad", said, cure(error))]
+    except (sqlite3.Error, TypeError) as error:
         return [Finding("MLflow", "bad", f"{store} cannot be read: {short(str(error), 100)}", anew)]
     if made != (newest := _newest()):
         have = f"tables {made}, MLflow {version('mlflow')} has {newest}"

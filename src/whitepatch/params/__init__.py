@@ -21,10 +21,12 @@ __all__ = [
     "Stl10",
     "Train",
     "load",
+    "of_protocol",
     "protocol",
 ]
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -150,6 +152,19 @@ def load(path: Path = paths.PARAMS) -> Params:
 def protocol(experiment: Experiment) -> dict[str, Any]:
     """Return what makes a seed's result, as JSON: everything but the list of seeds."""
     return experiment.model_dump(mode="json", exclude={"train": {"seeds"}})
+
+
+def of_protocol(protocol: Mapping[str, Any], seeds: Sequence[int]) -> Experiment:
+    """Return the experiment that has this protocol: what results say, whatever is there now.
+
+    Raises:
+        UserError: It is none of this version.
+    """
+    content = {**protocol, "train": {**protocol["train"], "seeds": list(seeds)}}
+    try:
+        return Experiment.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise UserError(f"results of another version: {_line(error.errors())}") from None
 
 
 def _line(errors: list[ErrorDetails]) -> str:

@@ -23,27 +23,12 @@ import typer
 from safetensors import SafetensorError
 
 from whitepatch import dvc_lock, paths, recorded
-from whitepatch.errors import UserError, short
+from whitepatch.errors import CURES, UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
 from whitepatch.processes import refuse_orphan
 from whitepatch.processes import stage as of_dvc
-from whitepatch.unchanged import refuse_changed, remember
-
-CURES = {
-    errno.ENOSPC: "free some space and run this again",
-    errno.EDQUOT: "free some space and run this again",
-    errno.EFBIG: "free some space and run this again",
-    errno.EEXIST: "something else lies where a folder must be; move it away",
-    errno.ENOTDIR: "something else lies where a folder must be; move it away",
-    errno.EISDIR: "a folder lies where a file must be; move it away",
-    errno.EROFS: "run this where the project's folder can be written",
-    errno.EACCES: "let it be read and written by you, and run this again",
-    errno.EPERM: "let it be read and written by you, and run this again",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ELOOP: "its links lead in a circle; mend them",
-}
-"""What people can do where the machine refuses."""
+from whitepatch.unchanged import refuse_changed, refuse_touched, remember
 
 
 def run(stage: Callable[..., Any]) -> None:
@@ -61,6 +46,7 @@ def run(stage: Callable[..., Any]) -> None:
         with exclusive(quote(os.fsencode(name), safe="@")):
             other = None if of_dvc() else _other(name)
             try:
+                refuse_touched()
                 stage(**arguments)
                 refuse_changed()
             except (UserError, OSError):

@@ -44,7 +44,7 @@ def refuse_damage() -> None:
     """See to it that the project's own store, if it is here, is whole; takes milliseconds.
 
     Raises:
-        UserError: SQLite finds it damaged.
+        UserError: SQLite finds it damaged, or it is somebody's else.
     """
     file = paths.MLFLOW / "mlflow.db"
     if not is_own() or not file.exists():
@@ -54,12 +54,17 @@ def refuse_damage() -> None:
             raise sqlite3.DatabaseError("is no file")
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
             (found,) = tables.execute("PRAGMA quick_check(1)").fetchone()
+            names = [name for (name,) in tables.execute("SELECT name FROM sqlite_master")]
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             return  # locked, or no permission: MLflow says so
-        found = str(error)
+        found, names = str(error), []
     if found != "ok":
         raise UserError(
             f"{file} is damaged ({reason(ValueError(found))}); "
             f"make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
+        )
+    if names and "alembic_version" not in names:
+        raise UserError(
+            f"{file} is no store of MLflow's; move it away, and make one: whitepatch publish"
         )

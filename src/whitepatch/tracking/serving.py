@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import requests
 
@@ -70,10 +71,28 @@ def refuse_taken(port: int) -> None:
         return
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
+            holder = _holder(port)
+            by, end = (f" by process {holder}", f"kill {holder}, or ") if holder else ("", "")
             raise UserError(
-                f"port {port} on 127.0.0.1 is taken; choose another: "
+                f"port {port} on 127.0.0.1 is taken{by}; {end}choose another: "
                 f"whitepatch ui --port {port + 1}"
             )
+
+
+def _holder(port: int) -> str:
+    """Return the number of an MLflow that listens on a port, or nothing.
+
+    Who kills `whitepatch ui` outright leaves its server behind.
+    """
+    import psutil
+
+    with suppress(psutil.Error):  # some systems do not say who listens
+        for found in psutil.net_connections("tcp"):
+            if found.status == psutil.CONN_LISTEN and found.laddr.port == port and found.pid:
+                with suppress(psutil.Error):
+                    if "mlflow" in " ".join(psutil.Process(found.pid).cmdline()):
+                        return str(found.pid)
+    return ""
 
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:

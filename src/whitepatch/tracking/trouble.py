@@ -55,7 +55,9 @@ def cure(error: Exception) -> str:
     said = str(error).lower()
     if any(words in said for words in ("disk is full", "no space left", "file too large")):
         return "free some space"
-    if any(words in said for words in ("readonly", "read-only", "permission denied")):
+    if any(
+        words in said for words in ("readonly", "read-only", "permission denied", "unable to open")
+    ):
         return "let it be written by you"
     if not is_own():
         refused = any(words in said for words in ("401", "403", "unauthorized", "forbidden"))
