@@ -126,6 +126,17 @@ def test_a_folder_that_cannot_be_written_is_bad(monkeypatch):
     assert (found.state, found.said) == ("bad", "models cannot be written")
 
 
+def test_settings_of_dvc_that_are_a_folder_have_a_cure(empty):
+    for name, cure in {
+        "config": "rm -r .dvc/config && git checkout .dvc/config",
+        "config.local": "rm -r .dvc/config.local",
+    }.items():
+        (empty / ".dvc" / name).mkdir(parents=True)
+        (found,) = doctor._checked("dvc remote", kept.remote, None)
+        assert (found.state, found.cure) == ("bad", cure)
+        (empty / ".dvc" / name).rmdir()
+
+
 def test_a_check_that_fails_is_a_finding():
     def fails(_):
         raise ValueError("two\nlines")

@@ -31,3 +31,7 @@ def setting(section: str, key: str) -> str | None:
     except ConfigError as error:
         cure = f"git checkout {FOLDER}/config; your own is {FOLDER}/config.local"
         raise UserError(f"{error}; {cure}") from None
+    except IsADirectoryError as error:
+        path = FOLDER / Path(error.filename).name
+        again = f" && git checkout {path}" if path.name == "config" else ""
+        raise UserError(f"{path} is a folder, and must be a file; rm -r {path}{again}") from None
