@@ -50,7 +50,7 @@ test: setup lint types ## check everything: lint, types, tests, the pipeline in 
 rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand results between two clones
 	@$(RUN) python -m pytest -m rehearsal
 
-torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (10 minutes)
+torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (20 minutes)
 	@$(RUN) python tests/torture.py
 
 damage: setup ## damage one file of it after another, and see each noticed and mended (half an hour)
