@@ -108,6 +108,33 @@ stages:
         recorded.refuse_other(stage, and_made=True)  # who makes nothing
 
 
+@pytest.mark.parametrize(
+    ("stage", "named"),
+    [
+        ("report@demo", "evaluate@demo-cnn"),
+        ("evaluate@demo-cnn", None),  # it runs for the first time, or again
+        ("report@photos", None),
+        ("publish@demo", None),  # refuse_mixture says so
+    ],
+)
+def test_what_is_not_of_one_piece_is_not_built_on(locked, stage, named):
+    (locked / "params.yaml").write_text(PARAMS)
+    whole = """
+stages:
+  train@demo-cnn: {outs: [{path: w, md5: '1'}]}
+  evaluate@demo-cnn: {deps: [{path: w, md5: '1'}, {path: src, md5: '3'}]}
+  evaluate@demo-cbam: {deps: [{path: w, md5: '9'}]}
+"""
+    (locked / "dvc.lock").write_text(whole)
+    recorded.refuse_other(stage)
+    (locked / "dvc.lock").write_text(whole.replace("'1'", "'2'", 1))
+    if named is None:
+        recorded.refuse_other(stage)
+    else:
+        with pytest.raises(UserError, match=f"^w has changed since {named} ran; dvc repro {stage}"):
+            recorded.refuse_other(stage)
+
+
 def test_an_evaluation_of_other_weights_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m").mkdir()

@@ -31,12 +31,12 @@ def refuse_other(stage: str, *, and_made: bool = False) -> None:
         and_made: Whether what it has made itself is looked at, too, by who makes nothing.
 
     Raises:
-        UserError: Something has changed behind DVC's back, or was made with other parameters than
-            there are now, which a report would name as those of old numbers.
+        UserError: Something has changed behind DVC's back, or was made of other parts, or with
+            other parameters, than there are now; a report would name these beside old numbers.
     """
     locked = read()
     if not and_made:
-        _refuse_other_params(stage, locked)
+        _refuse_outdated(stage, locked)
     reads = {dependency["path"] for dependency in locked.get(stage, {}).get("deps", [])}
     for output in outputs(locked):
         if output.stage.startswith("fetch@") and reads and str(output.path) not in reads:
@@ -86,13 +86,17 @@ def refuse_mixture(experiment: str, variants: Collection[str]) -> None:
                 )
 
 
-def _refuse_other_params(stage: str, locked: dict[str, Any]) -> None:
-    """DVC runs a single stage (`-s`) on what others made before params.yaml was edited."""
+def _refuse_outdated(stage: str, locked: dict[str, Any]) -> None:
+    """See to it that what a stage builds on is of one piece, and of the parameters that are there.
+
+    DVC runs a single stage (`-s`) on whatever others have left.
+    """
     if stage.partition("@")[0] not in MAKERS:
         return
     now = plain_yaml.read(paths.PARAMS)
     name = stage.partition("@")[2]
     source = plain_yaml.at(now, f"experiments.{name}.source")  # of a split
+    made = {str(output.path): output.md5 for output in outputs(locked)}
     for earlier, entry in locked.items():
         verb, _, subject = earlier.partition("@")
         if verb == "fetch":
@@ -106,6 +110,10 @@ def _refuse_other_params(stage: str, locked: dict[str, Any]) -> None:
                 raise UserError(
                     f"{key} in {paths.PARAMS} is not what {earlier} ran with; dvc repro {stage}"
                 )
+        for dependency in entry.get("deps", []):
+            path = dependency["path"]
+            if made.get(path, dependency["md5"]) != dependency["md5"]:
+                raise UserError(f"{path} has changed since {earlier} ran; dvc repro {stage}")
 
 
 def _is_taken_for_another(path: Path) -> bool:
