@@ -26,10 +26,11 @@ def make() -> None:
     from mlflow import MlflowClient
 
     file = paths.MLFLOW / "mlflow.db"
-    if any(sign in str(file.absolute()) for sign in "?%"):
+    name = set(str(file.absolute()))
+    if name & {"?", "%"} or name >= {"'", '"'}:
         raise UserError(
-            "MLflow cannot keep a store in a folder with ? or % in its name, as "
-            f"{paths.MLFLOW.absolute()} is; move the project, or set MLFLOW_TRACKING_URI"
+            "MLflow cannot keep a store in a folder with ? or %, or both kinds of quotes, in its "
+            f"name, as {paths.MLFLOW.absolute()} is; move the project, or set MLFLOW_TRACKING_URI"
         )
     paths.MLFLOW.mkdir(exist_ok=True)
     with FileLock(paths.MLFLOW / "store.lock"):
