@@ -205,8 +205,10 @@ class Damage:
         return len(typed)
 
     def _asked_of_the_doctor(self) -> list[str]:
-        """Return cures where DVC names none: `whitepatch doctor` says what is wrong."""
+        """Return cures where DVC names none: `whitepatch doctor` says them, or who does."""
         _, said = run(self.folder, "whitepatch", "doctor")
+        if "-> whitepatch verify --hashes" in said:
+            said += run(self.folder, "whitepatch", "verify", "--hashes")[1]
         assert "Traceback" not in said, said
         ours = ["git checkout params.yaml"] if "bad   params.yaml" in said else []
         return ours + CURE.findall(said)

@@ -252,6 +252,12 @@ def test_a_cache_that_cannot_be_written_is_bad(here, monkeypatch):
             "'./dvc.lock' is invalid",
             "git checkout HEAD dvc.lock",
         ),
+        (
+            (255, "", "[Errno 21] Is a directory: '/a/.dvc/cache/files/md5/0c/b1'"),
+            "bad",
+            "[Errno 21] Is a directory: '/a/.dvc/cache/files/md5/0c/b1'",
+            "whitepatch verify --hashes names what is damaged in DVC's cache",
+        ),
         ((0, "{}", ""), "ok", "up to date", ""),
     ],
 )
@@ -270,6 +276,14 @@ def test_a_plan_that_is_gone_or_cut_is_bad(here, monkeypatch, content):
         (here / "dvc.yaml").write_text(content)
     (found,) = kept.pipeline(params.load())
     assert (found.state, found.cure) == ("bad", "git checkout dvc.yaml")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_lock_that_is_no_file_is_not_waited_for(make):
+    make("dvc.lock")
+    (found,) = kept.pipeline(params.load())
+    assert (found.state, found.cure) == ("bad", "rm -r dvc.lock && git checkout HEAD dvc.lock")
 
 
 def test_published_numbers_that_are_gone_are_bad(here, monkeypatch):

@@ -21,6 +21,7 @@ CURES = {
     "dvc.yaml": "git checkout dvc.yaml",
     "dvc.lock": FROM_GIT,
     "rwlock": f"rm {RWLOCK}",
+    "/files/md5/": "whitepatch verify --hashes names what is damaged in DVC's cache",
 }
 """By the file that DVC cannot read."""
 
@@ -66,8 +67,8 @@ def pipeline(everything: Params | None) -> list[Finding]:
     """Say of each experiment whether it is up to date, as DVC knows it."""
     if everything is None:
         return []
-    if LOCK.is_dir():
-        return [Finding("pipeline", "bad", f"{LOCK} is a folder", f"rm -r {LOCK} && {FROM_GIT}")]
+    if LOCK.exists() and not LOCK.is_file():
+        return [Finding("pipeline", "bad", f"{LOCK} is no file", f"rm -r {LOCK} && {FROM_GIT}")]
     ran = LOCK.read_text(encoding="utf-8", errors="replace") if LOCK.exists() else ""
     status, said, error = ask(*DVC, "status", "--json")
     if status is None or (status and ("acquire lock" in error or "is busy" in error)):
