@@ -44,7 +44,7 @@ def test_a_split_reads_its_own_source_and_no_other(tmp_path, monkeypatch):
     lock = "".join(
         f"  fetch@{name}: {{outs: [{{path: raw/{name}, md5: '0'}}]}}\n" for name in ("a", "b")
     )
-    (tmp_path / "params.yaml").write_text("{}")
+    (tmp_path / "params.yaml").write_text("variants: []")
     (tmp_path / "raw/a").mkdir(parents=True)
     (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}")
     with pytest.raises(UserError, match=r"^raw/a is not what dvc\.lock has"):
@@ -83,6 +83,7 @@ experiments: {demo: {source: photos, train: {epochs: 3}}, photos: {train: {epoch
         ("split@demo", ("photos: 1", "photos: 3"), "fetch@photos"),
         ("split@demo", ("stl10: 2", "stl10: 3"), None),
         ("report@demo", ("epochs: 3", "epochs: 3.0"), None),
+        ("report@demo", ("variants: [cnn]", "variants: 3"), None),  # the stage refuses it
         ("report@demo", ("train: {epochs: 3}", "train: 3"), "train@demo-cnn"),
         ("publish@demo", ("epochs: 3", "epochs: 5"), None),  # says what results say
         ("compare", ("epochs: 3", "epochs: 5"), None),  # leaves it out, and says so

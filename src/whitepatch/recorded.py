@@ -96,13 +96,16 @@ def _refuse_outdated(stage: str, locked: dict[str, Any]) -> None:
     now = plain_yaml.read(paths.PARAMS)
     name = stage.partition("@")[2]
     source = plain_yaml.at(now, f"experiments.{name}.source")  # of a split
+    variants = now.get("variants")
+    if not isinstance(variants, list):
+        return  # the stage refuses it
     made = {str(output.path): output.md5 for output in outputs(locked)}
     for earlier, entry in locked.items():
         verb, _, subject = earlier.partition("@")
         if verb == "fetch":
             counts = subject == source
         else:  # DVC forgets no variant that was taken out
-            counts = verb == "split" or subject.partition("-")[2] in now.get("variants", [])
+            counts = verb == "split" or subject.partition("-")[2] in variants
         if not (counts and _builds_on(stage, earlier)):
             continue
         for key, value in entry.get("params", {}).get(str(paths.PARAMS), {}).items():
