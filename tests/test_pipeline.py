@@ -283,6 +283,46 @@ def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_pa
 
 
 @pytest.mark.pipeline
+def test_what_is_damaged_in_a_remote_is_not_taken_and_is_mended_as_the_docs_say(ran, tmp_path):
+    folder, remote = tmp_path / "copy", tmp_path / "remote"
+    shutil.copytree(ran, folder)
+    model = folder / "models/demo/cnn"
+    whole = {path.name: path.read_bytes() for path in model.iterdir()}
+
+    def dvc(*command):
+        return run(folder, "dvc", *command)
+
+    assert dvc("remote", "add", "-q", "-d", "team", str(remote))[0] == 0
+    assert dvc("push", "train@demo-cnn")[0] == 0
+    (listed,) = remote.rglob("*.dir")
+    total = json.loads(listed.read_bytes())[0]["md5"]
+    kept = remote / "files/md5" / total[:2] / total[2:]
+    kept.chmod(0o644)
+    flip(kept)
+
+    def pull():
+        shutil.rmtree(model)
+        shutil.rmtree(folder / ".dvc/cache")
+        return dvc("pull", "--allow-missing", "train@demo-cnn")
+
+    before = shutil.copytree(folder / ".dvc/cache", tmp_path / "cache")
+    assert dvc("remote", "modify", "team", "verify", "true")[0] == 0
+    pull()
+    assert not model.exists() or all(
+        path.read_bytes() == whole[path.name] for path in model.iterdir()
+    )
+    shutil.rmtree(folder / ".dvc/cache", ignore_errors=True)
+    shutil.copytree(before, folder / ".dvc/cache")
+    assert dvc("checkout", "train@demo-cnn")[0] == 0
+    kept.unlink()
+    listed.unlink()
+    assert dvc("push", "train@demo-cnn")[0] == 0
+    status, said = pull()
+    assert status == 0, said
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == whole
+
+
+@pytest.mark.pipeline
 def test_a_single_stage_builds_on_nothing_of_other_parameters(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
