@@ -1,8 +1,19 @@
 """What MLflow is to show, without a pipeline; with one: tests/test_pipeline.py."""
 
 import numpy as np
+import pytest
 
 from whitepatch import replay
+from whitepatch.errors import UserError
+from whitepatch.params import of_protocol, protocol
+
+
+def test_an_experiment_is_what_its_protocol_and_its_seeds_say(everything):
+    for experiment in everything.experiments.values():
+        assert of_protocol(protocol(experiment), experiment.train.seeds) == experiment
+    older = protocol(experiment) | {"patch": {"size": 16}}
+    with pytest.raises(UserError, match=r"^these are results of another version .*: dvc repro$"):
+        of_protocol(older, [0])
 
 
 def test_a_model_always_has_two_pictures_to_try_it_on():

@@ -164,7 +164,10 @@ def of_protocol(protocol: Mapping[str, Any], seeds: Sequence[int]) -> Experiment
     try:
         return Experiment.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise UserError(f"results of another version: {_line(error.errors())}") from None
+        raise UserError(
+            f"these are results of another version ({_line(error.errors())}); "
+            "make them again: dvc repro"
+        ) from None
 
 
 def _line(errors: list[ErrorDetails]) -> str:
