@@ -20,9 +20,6 @@ from whitepatch.files import is_scratch
 
 LOCK = Path("dvc.lock")
 
-BROKEN = (AttributeError, KeyError, TypeError, ValueError)
-"""What reading it raises if it has not the form that DVC gives it."""
-
 FROM_GIT = f"git checkout HEAD {LOCK}"
 """HEAD, because of a merge that has conflicts Git gives nothing otherwise."""
 
@@ -95,7 +92,7 @@ def read() -> dict[str, Any]:
             return _whole(YAML(typ="safe", pure=True).load(text)["stages"])
         except FileNotFoundError:
             return {}
-        except (YAMLError, RecursionError, *BROKEN):
+        except (YAMLError, RecursionError, AttributeError, KeyError, TypeError, ValueError):
             # another DVC may be writing it just now
             if pause is not None:
                 time.sleep(pause)
