@@ -56,7 +56,7 @@ torture: setup ## kill the pipeline in miniature 50 times at random, and see it 
 damage: setup ## damage one file of it after another, and see each noticed and mended (half an hour)
 	@$(RUN) python tests/damage.py
 
-coverage: setup ## measure which branches of the package the tests take (half an hour)
+coverage: setup ## measure which branches of the package the tests take (an hour)
 	@rm -f .coverage .coverage.*
 	@$(RUN) coverage run -m pytest --numprocesses 2 --dist loadfile
 	@$(RUN) coverage run -m pytest -m rehearsal
@@ -65,7 +65,7 @@ coverage: setup ## measure which branches of the package the tests take (half an
 	@$(RUN) coverage json --quiet
 	@$(RUN) python tests/branches.py
 
-mutation: setup ## change the code that decides numbers, a bit at a time, and see tests fail (5 to 17 minutes)
+mutation: setup ## change the code that decides numbers, a bit at a time, and see tests fail (5 minutes)
 	@rm -rf mutants
 	@$(RUN) mutmut run
 	@$(RUN) python tests/mutation.py
