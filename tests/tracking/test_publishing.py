@@ -35,7 +35,7 @@ with warnings.catch_warnings():
     from mlflow.entities import Metric, RunTag
     from mlflow.exceptions import MlflowException
 
-NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0}
+NOTHING = {"written": 0, "adopted": 0, "unchanged": 0, "removed": 0, "left": 0}
 
 
 def found(experiment="ours"):
@@ -101,6 +101,49 @@ def test_what_is_gone_goes_and_strangers_stay():
     assert {shown.info.run_name for shown in left} == {"name of a", "by hand"}
     assert stranger.info.run_id in {shown.info.run_id for shown in left}
     assert set(found("theirs")[1]) == {"c"}
+
+
+@pytest.fixture
+def clones(tmp_path, monkeypatch):
+    """Return a function that stands in a clone of the project; all publish to one store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/team/t.db")
+    (tmp_path / "team").mkdir()
+
+    def stand(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+
+    return stand
+
+
+def test_what_another_clone_published_is_never_touched(clones, tmp_path):
+    clones("hers")
+    publish("ours", {}, [run("a", model=chosen()), run("b"), run("c")])
+    hers = {key: shown.info.run_id for key, shown in found()[1].items()}
+    clones("his")
+    # other parameters, and a variant less
+    his = [run("a", digest="2", model=chosen()), run("b")]
+    assert publish("ours", {}, his) == NOTHING | {"written": 1, "unchanged": 1, "left": 2}
+    client = MlflowClient(tracking_uri())
+    assert client.get_model_version_by_alias("ours", ALIAS).run_id == hers["a"]
+    his = [run("a", digest="3", model=chosen()), run("b")]
+    again = publish("ours", {}, his)
+    assert again == NOTHING | {"written": 1, "unchanged": 1, "removed": 1, "left": 2}
+    left = client.search_runs([client.get_experiment_by_name("ours").experiment_id])
+    assert {run.info.run_id for run in left} >= set(hers.values())
+    assert len(left) == 4
+    assert len(list((tmp_path / "team/artifacts/ours").rglob("map.png"))) == 4
+    clones("hers")
+    assert publish("ours", {}, [run("a", model=chosen()), run("b")])["removed"] == 1
+    assert client.get_model_version_by_alias("ours", ALIAS).run_id == hers["a"]
+
+
+def test_a_copied_folder_is_another_clone(clones, tmp_path):
+    clones("hers")
+    publish("ours", {}, [run("a")])
+    shutil.copytree(tmp_path / "hers", tmp_path / "copy")
+    clones("copy")
+    assert publish("ours", {}, [run("a", digest="2")]) == NOTHING | {"written": 1, "left": 1}
 
 
 def test_a_run_that_was_not_finished_is_written_again():

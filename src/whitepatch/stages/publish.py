@@ -16,6 +16,7 @@ def main(name: str) -> None:
     # digests only: run ids and addresses would differ between two machines with equal results
     write_json(paths.MLFLOW / f"{name}.json", {run.key: run.digest for run in runs})
     told = ", ".join(f"{number} {what}" for what, number in count.items())
+    told += " to another clone, which published them" * bool(count["left"])
     print(f"MLflow, {experiment}: {told}", file=sys.stderr)  # noqa: T201
 
 

@@ -11,8 +11,8 @@ from urllib.request import url2pathname
 
 from whitepatch import paths
 from whitepatch.naming import ALIAS
-from whitepatch.tracking import own, store, sums
-from whitepatch.tracking.address import is_own
+from whitepatch.tracking import store, sums
+from whitepatch.tracking.address import artifacts, is_own
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
 
@@ -24,8 +24,7 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
 
     Any doubt is a no: another store, a file that cannot be read, tables that are not as expected.
     """
-    where = own.artifacts(experiment)
-    if where is None or not STORE.exists():
+    if not is_own() or not STORE.exists():
         return False
     query = """
         SELECT run_uuid, tags.key, tags.value
@@ -46,7 +45,7 @@ def shows(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> bool
     found: dict[str, dict[str, str]] = {}
     try:
         with closing(_opened()) as database:
-            for run_id, key, value in database.execute(query, (experiment, where)):
+            for run_id, key, value in database.execute(query, (experiment, artifacts(experiment))):
                 found.setdefault(run_id, {})[key] = value
             rows = database.execute(described, (experiment,)).fetchall()
             aliases = database.execute(named, (ALIAS,)).fetchall()

@@ -16,7 +16,7 @@ from whitepatch import paths
 from whitepatch.files import scratch
 from whitepatch.naming import ALIAS
 from whitepatch.tracking import sums
-from whitepatch.tracking.store import remove_artifacts
+from whitepatch.tracking.store import is_ours, remove_artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +88,7 @@ def remove(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
 
 
 def choose(client: "MlflowClient", model: Model, experiment_id: str, run_id: str) -> None:
-    """Let the alias name the version of a run; it may name one that is gone, or none.
+    """Let the alias name the version of a run, unless it names what another clone published.
 
     A version that somebody has deleted is registered again.
     """
@@ -100,8 +100,21 @@ def choose(client: "MlflowClient", model: Model, experiment_id: str, run_id: str
         versions = _versions(client, model, run_id)
     for version_number in versions[:1]:
         aliases = client.get_registered_model(model.registered).aliases
-        if str(aliases.get(ALIAS)) != version_number:
+        named = str(aliases.get(ALIAS, ""))
+        if named != version_number and not (named and _is_theirs(client, model, named)):
             client.set_registered_model_alias(model.registered, ALIAS, version_number)
+
+
+def _is_theirs(client: "MlflowClient", model: Model, version_number: str) -> bool:
+    """Say whether another clone published a version, and its run is still there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = client.get_model_version(model.registered, version_number)
+        found = client.get_run(str(version.run_id))
+    except MlflowException:
+        return False
+    return found.info.lifecycle_stage == "active" and not is_ours(found)
 
 
 def _versions(client: "MlflowClient", model: Model, run_id: str) -> list[str]:

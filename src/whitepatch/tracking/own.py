@@ -1,24 +1,32 @@
 """The project's own store: a SQLite file in `mlflow/`, with artifacts beside it."""
 
-__all__ = ["artifacts", "make", "refuse_damage"]
+__all__ = ["clone", "make", "refuse_damage"]
 
 import sqlite3
 from contextlib import closing
+from uuid import uuid4
 
 from filelock import FileLock
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.files import replacing
+from whitepatch.files import digest, replacing, write_text
 from whitepatch.tracking.address import is_own
 from whitepatch.tracking.trouble import reason
 
 
-def artifacts(name: str) -> str | None:
-    """Return where artifacts lie beside the project's own store; a server knows its own place."""
-    if not is_own():
-        return None
-    return (paths.MLFLOW / "artifacts" / name).absolute().as_uri()
+def clone() -> str:
+    """Return what this clone of the project calls itself: a random number, and where it lies.
+
+    So a copied folder is another clone; so is one whose `mlflow/` was removed.
+    """
+    name = paths.MLFLOW / "clone"
+    if not name.exists():
+        paths.MLFLOW.mkdir(exist_ok=True)
+        with FileLock(paths.MLFLOW / "store.lock"):
+            if not name.exists():  # somebody else may have come first
+                write_text(name, f"{uuid4()}\n")
+    return digest(name, str(name.absolute()).encode())[:16]
 
 
 def make() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from whitepatch.tracking import store
-from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE
+from whitepatch.tracking import own, store
+from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, OWNER
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,11 +43,14 @@ def run_of(client: "MlflowClient", experiment_id: str, seed: Seed, process: int)
         KEY: seed.run["key"],
         IDENTITY: seed.run["identity"],
         LIVE: store.me(process),
+        OWNER: own.clone(),
         "mlflow.runColor": style.colours(seed.run["variants"])[seed.run["tags"]["variant"]],
     }
     only = f"tags.`{KEY}` = '{tags[KEY]}'"
     for found in list(store.all_runs(client, experiment_id, only)):
         if COMPLETE in found.data.tags or found.info.status == "FINISHED":
+            continue
+        if not store.is_ours(found):
             continue
         same = found.data.tags.get(IDENTITY) == tags[IDENTITY]
         # of a run that we have just made, the answer may have been lost

@@ -6,11 +6,14 @@ __all__ = [
     "IDENTITY",
     "KEY",
     "LIVE",
+    "OWNER",
+    "QUIET",
     "TRAINING",
     "all_runs",
     "client",
     "experiment",
     "filled",
+    "is_ours",
     "is_written",
     "me",
     "quiet",
@@ -30,7 +33,7 @@ from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.processes import is_running, started
 from whitepatch.tracking import own, views
-from whitepatch.tracking.address import is_own, tracking_uri
+from whitepatch.tracking.address import artifacts, is_own, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 
 KEY, DIGEST, COMPLETE = "whitepatch.key", "whitepatch.digest", "whitepatch.complete"
 """Tags of a run: what it is, the digest of all it shows, and whether it shows it all."""
+
+OWNER = "whitepatch.clone"
+"""Tag of a run: which clone of the project wrote it, who alone replaces and removes it."""
 
 LIVE = "whitepatch.live"
 """Tag of a run that is being written: by which host and process, and since when that runs."""
@@ -48,6 +54,17 @@ it, which its checkpoint has too."""
 
 HOUR = 3600
 """Seconds."""
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Of the environment of whatever runs MLflow: nothing calls home."""
 
 
 def client() -> "MlflowClient":
@@ -75,13 +92,13 @@ def experiment(
     Raises:
         UserError: The project's folder was moved, so its store points to where artifacts were.
     """
-    where = own.artifacts(name)
+    where = artifacts(name)
     paths.MLFLOW.mkdir(exist_ok=True)
     # the first to come makes the tables, and the experiment
     with FileLock(paths.MLFLOW / "store.lock"):
         found = speaker.get_experiment_by_name(name)
         found = found or _create(speaker, name, where)
-    if where and found.artifact_location != where:
+    if is_own() and found.artifact_location != where:
         raise UserError(
             f"the MLflow store in {paths.MLFLOW} was made in another folder and cannot be "
             f"moved; make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
@@ -142,6 +159,11 @@ def remove_artifacts(uri: str) -> None:
     get_artifact_repository(uri, tracking_uri()).delete_artifacts()
 
 
+def is_ours(found: Any) -> bool:
+    """Say whether this clone wrote a run; in the project's own store nobody else does."""
+    return is_own() or found.data.tags.get(OWNER) == own.clone()
+
+
 def me(process: int | None = None) -> str:
     """Return what the tag `LIVE` says of a process of this machine; of this one if None."""
     process = process or os.getpid()
@@ -168,15 +190,6 @@ def quiet(seconds: int = 60) -> None:
     Args:
         seconds: That MLflow waits for an answer, twice.
     """
-    for name, value in {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_LOGGING_LEVEL": "WARNING",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds),
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "GIT_PYTHON_REFRESH": "quiet",
-    }.items():
+    for name, value in (QUIET | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds)}).items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)

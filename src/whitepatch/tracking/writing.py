@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.files import scratch
-from whitepatch.tracking import models, store, sums
+from whitepatch.tracking import models, own, store, sums
 from whitepatch.tracking.runs import Run
-from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
+from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE, OWNER
 from whitepatch.tracking.trouble import speaking_plainly
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def write(client: "MlflowClient", experiment_id: str, run: Run, live: Any) -> No
 
 def _create(client: "MlflowClient", experiment_id: str, run: Run) -> str:
     # known from the first moment, so that a half-written one is found
-    tags = {KEY: run.key, LIVE: store.me()}
+    tags = {KEY: run.key, LIVE: store.me(), OWNER: own.clone()}
     return str(client.create_run(experiment_id, run_name=run.name, tags=tags).info.run_id)
 
 
