@@ -5,7 +5,9 @@ FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 	$$p -c '$(FITS)' 2> /dev/null && echo $$p && break; done)
 ENV := .venv
-RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH"
+RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH" $(ENV)/bin/python -I -m whitepatch.programs # with a SHELL of ours
+# where pip puts things, too; which index it asks stays the caller's
+PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= $(ENV)/bin/python -I -m pip
 .DEFAULT_GOAL := help
 .PHONY: help setup demo photos article corrected push pull test rehearsal torture damage coverage mutation bench \
 	lint format types ui lock audit rebuild clean
@@ -105,8 +107,8 @@ $(ENV)/ready: requirements.txt pyproject.toml
 	@"$(PYTHON)" -m venv --clear $(ENV)
 	@awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.txt > $(ENV)/uv.txt
 	@echo "Installing into $(ENV): a few minutes and about 6 GB"
-	@$(ENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(ENV)/uv.txt
+	@$(PIP) install --quiet --disable-pip-version-check --require-hashes -r $(ENV)/uv.txt
 	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --require-hashes -r requirements.txt || \
-		$(ENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+		$(PIP) install --quiet --require-hashes -r requirements.txt
 	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,12 +1,13 @@
 """What several tests share. Everything here is small, seeded and offline."""
 
-import os
 from collections.abc import Callable
 from hashlib import md5
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from helpers.alone import alone
 from helpers.project import miniature, run
 from ruamel.yaml import YAML
 
@@ -14,9 +15,14 @@ from whitepatch import params
 from whitepatch.params import Params
 
 ROOT = Path(__file__).parents[1]
+HOME = pytest.StashKey[TemporaryDirectory[str]]()
 
-# one thread is the fastest for networks this small, and the same on every machine
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See to it that no test touches what is not its own."""
+    if not hasattr(config, "workerinput"):  # of pytest-xdist, which passes its environment on
+        config.stash[HOME] = TemporaryDirectory()
+        alone(Path(config.stash[HOME].name))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +41,7 @@ def everything() -> Params:
 def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the project in miniature with its report; copy it, and leave it as it is."""
     folder = miniature(root, tmp_path_factory.mktemp("made").resolve() / "miniature")
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     return folder
 

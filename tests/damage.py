@@ -2,7 +2,7 @@
 
 One attempt draws a file of the project in miniature, a damage and a command. The command may go
 on, or end in a line; it must not end in a traceback, nor let any other result become another,
-unless it says that it uses a file as it is. Then `dvc repro publish@demo` and
+unless it says that it uses a file as it is. Then `dvc repro publish@tiny` and
 `whitepatch verify --hashes` are asked, and each cure that they name is typed, until both are
 content: every result, and every number in MLflow, must be what it was.
 """
@@ -18,6 +18,7 @@ from random import Random
 from typing import Annotated
 
 import typer
+from helpers.alone import alone
 from helpers.project import miniature, published, results, run
 from helpers.trials import try_again
 from PIL import Image
@@ -26,16 +27,16 @@ ROOT = Path(__file__).parents[1]
 KINDS = {
     "pictures": ("data/raw/**/*",),
     "split": ("data/split/*",),
-    "weights": ("models/demo/**/*",),
-    "histories": ("reports/demo/history/*",),
-    "metrics": ("reports/demo/metrics/*", "reports/summary/demo/*"),
-    "maps": ("reports/demo/maps/*",),
-    "pages": ("reports/demo/*", "reports/demo/figures/*", "reports/index.*"),
+    "weights": ("models/tiny/**/*",),
+    "histories": ("reports/tiny/history/*",),
+    "metrics": ("reports/tiny/metrics/*", "reports/summary/tiny/*"),
+    "maps": ("reports/tiny/maps/*",),
+    "pages": ("reports/tiny/*", "reports/tiny/figures/*", "reports/index.*"),
     "published numbers": ("data/published.csv",),
     "DVC's own": ("dvc.lock", "dvc.yaml", "params.yaml", ".dvc/config"),
     "DVC's cache": (".dvc/cache/files/**/*", ".dvc/cache/runs/**/*"),
     "MLflow's store": ("mlflow/mlflow.db",),
-    "MLflow's receipts": ("mlflow/demo.json",),
+    "MLflow's receipts": ("mlflow/tiny.json",),
     "MLflow's artifacts": ("mlflow/artifacts/**/*",),
 }
 """What is damaged: patterns of files."""
@@ -44,12 +45,12 @@ EDITED = ("published numbers", "DVC's own")
 """Files that people may edit: another number in them is no damage, if DVC can see it."""
 
 PREDICT = ("whitepatch", "predict", "--variant", "cnn", "--seed", "1", "picture.png")
-STAGES = ("split demo", "train demo cnn", "evaluate demo cnn", "report demo", "compare")
+STAGES = ("split tiny", "train tiny cnn", "evaluate tiny cnn", "report tiny", "compare")
 COMMANDS = (
-    ("dvc", "repro", "report@demo"),
-    ("dvc", "repro", "publish@demo"),
+    ("dvc", "repro", "report@tiny"),
+    ("dvc", "repro", "publish@tiny"),
     ("dvc", "repro", "compare"),
-    ("dvc", "repro", "--force", "--single-item", "evaluate@demo-cnn"),
+    ("dvc", "repro", "--force", "--single-item", "evaluate@tiny-cnn"),
     ("whitepatch", "publish"),
     ("whitepatch", "verify"),
     ("whitepatch", "verify", "--hashes"),
@@ -120,7 +121,7 @@ class Damage:
 
     def __post_init__(self) -> None:
         Image.new("RGB", (96, 96), "teal").save(self.folder / "picture.png")
-        self._must("dvc", "repro", "publish@demo")
+        self._must("dvc", "repro", "publish@tiny")
         self._must("dvc", "repro", "compare")
         self._must(*PREDICT)
         self._must("git", "add", "--all")
@@ -148,7 +149,7 @@ class Damage:
         command = (*command[:2], *command[2].split()) if "-m" in command else command
         name = str(path.relative_to(self.folder))
         what = f"{name}: {how}; {' '.join(map(str, command)).replace(sys.executable, 'python')}"
-        self._must("dvc", "status", "publish@demo")  # now DVC knows all files by size and time
+        self._must("dvc", "status", "publish@tiny")  # now DVC knows all files by size and time
         damage(path, how, self.random)
         status, said = run(self.folder, *command)
         outcome = self._judge(what, name, command, status, said)
@@ -176,7 +177,7 @@ class Damage:
     def _mend(self, what: str) -> int:
         typed: list[str] = []
         for _ in range(8):
-            status, said = run(self.folder, "dvc", "repro", "publish@demo")
+            status, said = run(self.folder, "dvc", "repro", "publish@tiny")
             assert not OURS.search(said), f"{what}: {said}"
             if status == 0:
                 status, said = run(self.folder, "dvc", "repro", "compare")
@@ -224,6 +225,7 @@ def main(
 ) -> None:
     """Damage one file of the pipeline in miniature at random, and see it noticed and mended."""
     with tempfile.TemporaryDirectory() as temporary:
+        alone(Path(temporary))
         folder = miniature(ROOT, Path(temporary).resolve() / "miniature")
         try_again(Damage(folder, Random(seed)), damages, seed)  # noqa: S311 -- no secret
 

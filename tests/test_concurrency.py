@@ -52,12 +52,12 @@ def forget(folder):
 
 def test_two_at_once_in_one_folder_end_in_the_same_bytes(folder, made):
     forget(folder)
-    both = [started(folder, "dvc", "repro", "report@demo") for _ in range(2)]
+    both = [started(folder, "dvc", "repro", "report@tiny") for _ in range(2)]
     said = [process.communicate()[0] for process in both]
     for process, words in zip(both, said, strict=True):
         assert "Traceback" not in words
         assert process.returncode == 0 or any(refusal in words for refusal in REFUSALS), words
-    status, words = run(folder, "dvc", "repro", "report@demo")
+    status, words = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, words
     assert results(folder) == results(made)
     assert load(folder / "dvc.lock") == load(made / "dvc.lock")
@@ -66,9 +66,9 @@ def test_two_at_once_in_one_folder_end_in_the_same_bytes(folder, made):
 @pytest.fixture
 def training(folder):
     """Return a training under DVC that is stopped in the middle, and what lets it go on."""
-    command = ("dvc", "repro", "-f", "-s", "train@demo-cnn")
+    command = ("dvc", "repro", "-f", "-s", "train@tiny-cnn")
     dvc = started(folder, *command)
-    lock = folder / "checkpoints/train@demo-cnn.pid"
+    lock = folder / "checkpoints/train@tiny-cnn.pid"
     while not lock.exists() or not (trainer := lock.read_text()):
         assert dvc.poll() is None
         time.sleep(0.01)
@@ -93,7 +93,7 @@ RATE = ("learning_rate: 0.005", "learning_rate: 0.002")
 @pytest.mark.parametrize(
     ("path", "change", "named"),
     [
-        ("params.yaml", RATE, "experiments.demo.train in params.yaml"),
+        ("params.yaml", RATE, "experiments.tiny.train in params.yaml"),
         ("params.yaml", ("  ", "]"), "params.yaml"),
         ("src/whitepatch/steps.py", ('"""', '"""More. '), "src/whitepatch/steps.py"),
     ],
@@ -104,12 +104,12 @@ def test_what_is_edited_while_it_is_used_is_never_recorded(
     before = (folder / path).read_text()
     edit(folder / path, *change)
     said = training()
-    assert f"train@demo-cnn: {named} changed while this ran, and DVC would record" in said
+    assert f"train@tiny-cnn: {named} changed while this ran, and DVC would record" in said
     assert "Traceback" not in said
-    assert not (folder / "models/demo/cnn").exists()
+    assert not (folder / "models/tiny/cnn").exists()
     assert load(folder / "dvc.lock") == load(made / "dvc.lock")
     (folder / path).write_text(before)
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert results(folder) == results(made)
 
@@ -120,13 +120,13 @@ def test_what_others_use_may_be_edited(folder, made, training):
     (folder / "src/whitepatch/steps.py").touch()
     said = training()
     assert "changed while" not in said
-    assert run(folder, "dvc", "status", "train@demo-cnn") == (
+    assert run(folder, "dvc", "status", "train@tiny-cnn") == (
         0,
         "Data and pipelines are up to date.\n",
     )
-    model = folder / "models/demo/cnn"
+    model = folder / "models/tiny/cnn"
     assert {x.name: x.read_bytes() for x in model.iterdir()} == {
-        x.name: x.read_bytes() for x in (made / "models/demo/cnn").iterdir()
+        x.name: x.read_bytes() for x in (made / "models/tiny/cnn").iterdir()
     }
 
 
@@ -140,14 +140,14 @@ def test_two_branches_at_once_with_one_cache_each_get_their_own(folder, made, tm
     (other / "params.yaml").write_text(text.replace("learning_rate: 0.005", "learning_rate: 0.002"))
     assert (other / "params.yaml").read_text() != text
     forget(folder)
-    both = [started(place, "dvc", "repro", "report@demo") for place in (folder, other)]
+    both = [started(place, "dvc", "repro", "report@tiny") for place in (folder, other)]
     for process in both:
         said = process.communicate()[0]
         assert process.returncode == 0, said
     assert results(folder) == results(made)
     mine, theirs = results(other), results(made)
     assert mine.keys() == theirs.keys()
-    path = "reports/demo/history/cnn.csv"
+    path = "reports/tiny/history/cnn.csv"
     assert mine[path] != theirs[path]
     assert run(other, "whitepatch", "verify", "--hashes")[0] == 0
     assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
@@ -160,19 +160,19 @@ def test_whoever_looks_publishes_or_pulls_while_a_training_runs_disturbs_nothing
     assert run(folder, "dvc", "push")[0] == 0
     assert run(folder, "whitepatch", "publish")[0] == 0
     # stopped in the middle, so that all else meets it there
-    training = started(folder, "dvc", "repro", "-f", "-s", "train@demo-cnn")
-    lock = folder / "checkpoints/train@demo-cnn.pid"
+    training = started(folder, "dvc", "repro", "-f", "-s", "train@tiny-cnn")
+    lock = folder / "checkpoints/train@tiny-cnn.pid"
     while not lock.exists():
         assert training.poll() is None
         time.sleep(0.01)
     trainer = int(lock.read_text())
     os.kill(trainer, signal.SIGSTOP)
     try:
-        second = run(folder, sys.executable, "-m", "whitepatch.stages.train", "demo", "cnn")
+        second = run(folder, sys.executable, "-m", "whitepatch.stages.train", "tiny", "cnn")
         assert second[0] == 2
         assert f"as process {trainer}; let it finish, or stop it" in second[1]
         # of the variant that is trained just now the results are gone until it has ended
-        status, said = run(folder, "whitepatch", "publish", "demo", timeout=120)
+        status, said = run(folder, "whitepatch", "publish", "tiny", timeout=120)
         assert status in (0, 2), said
         assert "Traceback" not in said
         with opened(folder, port := free_port()) as (server, said):
@@ -191,7 +191,7 @@ def test_whoever_looks_publishes_or_pulls_while_a_training_runs_disturbs_nothing
     finally:
         os.kill(trainer, signal.SIGCONT)
     said = training.communicate()[0]
-    status, words = run(folder, "dvc", "repro", "publish@demo")
+    status, words = run(folder, "dvc", "repro", "publish@tiny")
     assert status == 0, said + words
     assert results(folder) == results(made)
     with closing(sqlite3.connect(folder / "mlflow/mlflow.db")) as store:

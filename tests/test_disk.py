@@ -10,11 +10,11 @@ from helpers.project import results, run
 
 STAGES = {
     "fetch": ["photos"],
-    "split": ["demo"],
-    "train": ["demo", "cnn"],
-    "evaluate": ["demo", "cnn"],
-    "report": ["demo"],
-    "publish": ["demo"],
+    "split": ["tiny"],
+    "train": ["tiny", "cnn"],
+    "evaluate": ["tiny", "cnn"],
+    "report": ["tiny"],
+    "publish": ["tiny"],
 }
 """Each with the arguments of one of it."""
 

@@ -44,7 +44,7 @@ APART = ("whitepatch.params", "whitepatch.tracking", "whitepatch.naming", "white
 """What MLflow is told of a training cannot move it (tests/tracking/test_following.py), nor can what
 only refuses."""
 
-UNREAD = ".*(loss|auc)$|(data|models|src)/|reports/demo/"
+UNREAD = ".*(loss|auc)$|(data|models|src)/|reports/tiny/"
 """Columns of `dvc exp show` that docs/views.md leaves out, to compare accuracies."""
 
 
@@ -133,7 +133,7 @@ def ran(made, tmp_path_factory):
     """Return the project in miniature, everything made."""
     folder = tmp_path_factory.mktemp("ran").resolve() / "miniature"
     shutil.copytree(made, folder)
-    status, said = run(folder, "dvc", "repro", "publish@demo")
+    status, said = run(folder, "dvc", "repro", "publish@tiny")
     assert status == 0, said
     return folder
 
@@ -142,7 +142,7 @@ def ran(made, tmp_path_factory):
 def test_a_forced_rebuild_gives_the_same_bytes(ran):
     lock, before = (ran / "dvc.lock").read_bytes(), results(ran)
     assert not list((ran / "checkpoints").glob("*")), "scratch goes when a stage has finished"
-    status, said = run(ran, "dvc", "repro", "--force", "report@demo")
+    status, said = run(ran, "dvc", "repro", "--force", "report@tiny")
     assert status == 0, said
     assert said.count("Running stage") == 9
     assert (ran / "dvc.lock").read_bytes() == lock
@@ -153,7 +153,7 @@ def test_a_forced_rebuild_gives_the_same_bytes(ran):
 
 @pytest.mark.pipeline
 def test_a_second_run_does_nothing_but_ask_mlflow(ran):
-    status, said = run(ran, "dvc", "repro", "publish@demo")
+    status, said = run(ran, "dvc", "repro", "publish@tiny")
     assert status == 0, said
     assert said.count("Running stage") == 1
     assert "0 written, 0 adopted, 7 unchanged, 0 removed" in said
@@ -175,13 +175,13 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
     shutil.copytree(ran, folder)
     run(folder, "git", "add", "-A")
     before = results(folder)
-    assert run(folder, "dvc", "status", "report@demo")[0] == 0
+    assert run(folder, "dvc", "status", "report@tiny")[0] == 0
     for path, stage in {
-        "models/demo/cnn": "evaluate@demo-cnn",  # DVC has it
-        "data/split/demo.csv": "train@demo-cnn",  # Git has it
+        "models/tiny/cnn": "evaluate@tiny-cnn",  # DVC has it
+        "data/split/tiny.csv": "train@tiny-cnn",  # Git has it
     }.items():
         flip(folder / path)
-        assert "up to date" in run(folder, "dvc", "status", "report@demo")[1]
+        assert "up to date" in run(folder, "dvc", "status", "report@tiny")[1]
         code = {"PYTHONPATH": str(folder / "src")}
         status, said = run(
             folder / "src", "dvc", "repro", "-f", "-s", f"../dvc.yaml:{stage}", env=code
@@ -197,14 +197,14 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
         assert bad.split()[1] == path
         for command in ("publish", "predict"):
-            given = ["demo"] if command == "publish" else ["--variant", "cnn", "x.png"]
+            given = ["tiny"] if command == "publish" else ["--variant", "cnn", "x.png"]
             status, said = run(folder, "whitepatch", command, *given)
             assert (status, said.count("\n")) == (2, 1)
             assert said.startswith(f"{path} is not what dvc.lock has"), said
         cure = line.partition("; ")[2].partition(", or")[0]
         assert run(folder, "sh", "-c", cure)[0] == 0
         # of a stage that was refused DVC has removed the outputs, as of every one that fails
-        assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+        assert run(folder, "dvc", "repro", "report@tiny")[0] == 0
         assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
         assert results(folder) == before
     published = folder / "data/published.csv"  # which no stage makes
@@ -214,16 +214,16 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         assert status == 1
         (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
         assert "git checkout data/published.csv" in bad
-        status, said = run(folder, "dvc", "repro", "-f", "-s", "report@demo")
+        status, said = run(folder, "dvc", "repro", "-f", "-s", "report@tiny")
         assert status != 0
         words = "is not what dvc.lock has" if published.exists() else "is missing; take it from Git"
-        assert f"report@demo: data/published.csv {words}" in said
+        assert f"report@tiny: data/published.csv {words}" in said
         assert run(folder, "git", "checkout", "data/published.csv")[0] == 0
-        assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+        assert run(folder, "dvc", "repro", "report@tiny")[0] == 0
         assert results(folder) == before
     lock = (folder / "dvc.lock").read_bytes()
     published.write_text(published.read_text().replace("0.", "1.", 1))  # an edit is no damage
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert (folder / "dvc.lock").read_bytes() != lock
 
@@ -233,8 +233,8 @@ def test_by_hand_a_stage_says_that_its_files_are_others_and_ends_in_a_line(ran, 
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
     run(folder, "git", "add", "-A")
-    evaluate = [sys.executable, "-m", "whitepatch.stages.evaluate", "demo", "cnn"]
-    history = folder / "reports/demo/history/cnn.csv"
+    evaluate = [sys.executable, "-m", "whitepatch.stages.evaluate", "tiny", "cnn"]
+    history = folder / "reports/tiny/history/cnn.csv"
     other = f"{history.relative_to(folder)} is not what dvc.lock has; git checkout "
     whole = history.read_text()
     assert run(folder, *evaluate) == (0, "")
@@ -252,9 +252,9 @@ def test_by_hand_a_stage_says_that_its_files_are_others_and_ends_in_a_line(ran, 
     status, said = run(folder, *evaluate)
     assert (status, said.count("\n")) == (2, 1), said
     assert said.startswith(
-        "evaluate@demo-cnn: KeyError: 'test_loss'; without dvc.lock nobody knows"
+        "evaluate@tiny-cnn: KeyError: 'test_loss'; without dvc.lock nobody knows"
     )
-    assert said.endswith("make that anew: dvc repro evaluate@demo-cnn\n")
+    assert said.endswith("make that anew: dvc repro evaluate@tiny-cnn\n")
 
 
 @pytest.mark.pipeline
@@ -262,17 +262,17 @@ def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_pa
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
     monkeypatch.chdir(folder)
-    read = {one.key: one for one in runs("demo", params.load())}
+    read = {one.key: one for one in runs("tiny", params.load())}
     assert all(one.is_current() for one in read.values())
-    with (folder / "reports/demo/history/cnn.csv").open() as file:
+    with (folder / "reports/tiny/history/cnn.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["seed"] == "1"]
-    told = [value for _, value in read["demo/cnn/1"].series["train_loss"]]
+    told = [value for _, value in read["tiny/cnn/1"].series["train_loss"]]
     assert told == losses, "to the last bit"
     for name, old in {
-        "models/demo/cnn/seed-01.safetensors": {"demo/cnn/0", "demo/cnn/1"},
-        "reports/demo/metrics/cbam_spatial.json": {"demo/cbam_spatial/0", "demo/cbam_spatial/1"},
-        "reports/demo/figures/errors.png": {"demo/summary"},
-        "data/split/demo.csv": set(read),
+        "models/tiny/cnn/seed-01.safetensors": {"tiny/cnn/0", "tiny/cnn/1"},
+        "reports/tiny/metrics/cbam_spatial.json": {"tiny/cbam_spatial/0", "tiny/cbam_spatial/1"},
+        "reports/tiny/figures/errors.png": {"tiny/summary"},
+        "data/split/tiny.csv": set(read),
     }.items():
         whole = (folder / name).read_bytes()
         for harm in (flip, Path.unlink):
@@ -286,14 +286,14 @@ def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_pa
 def test_what_is_damaged_in_a_remote_is_not_taken_and_is_mended_as_the_docs_say(ran, tmp_path):
     folder, remote = tmp_path / "copy", tmp_path / "remote"
     shutil.copytree(ran, folder)
-    model = folder / "models/demo/cnn"
+    model = folder / "models/tiny/cnn"
     whole = {path.name: path.read_bytes() for path in model.iterdir()}
 
     def dvc(*command):
         return run(folder, "dvc", *command)
 
     assert dvc("remote", "add", "-q", "-d", "team", str(remote))[0] == 0
-    assert dvc("push", "train@demo-cnn")[0] == 0
+    assert dvc("push", "train@tiny-cnn")[0] == 0
     (listed,) = remote.rglob("*.dir")
     total = json.loads(listed.read_bytes())[0]["md5"]
     kept = remote / "files/md5" / total[:2] / total[2:]
@@ -303,7 +303,7 @@ def test_what_is_damaged_in_a_remote_is_not_taken_and_is_mended_as_the_docs_say(
     def pull():
         shutil.rmtree(model)
         shutil.rmtree(folder / ".dvc/cache")
-        return dvc("pull", "--allow-missing", "train@demo-cnn")
+        return dvc("pull", "--allow-missing", "train@tiny-cnn")
 
     before = shutil.copytree(folder / ".dvc/cache", tmp_path / "cache")
     assert dvc("remote", "modify", "team", "verify", "true")[0] == 0
@@ -313,10 +313,10 @@ def test_what_is_damaged_in_a_remote_is_not_taken_and_is_mended_as_the_docs_say(
     )
     shutil.rmtree(folder / ".dvc/cache", ignore_errors=True)
     shutil.copytree(before, folder / ".dvc/cache")
-    assert dvc("checkout", "train@demo-cnn")[0] == 0
+    assert dvc("checkout", "train@tiny-cnn")[0] == 0
     kept.unlink()
     listed.unlink()
-    assert dvc("push", "train@demo-cnn")[0] == 0
+    assert dvc("push", "train@tiny-cnn")[0] == 0
     status, said = pull()
     assert status == 0, said
     assert {path.name: path.read_bytes() for path in model.iterdir()} == whole
@@ -329,16 +329,16 @@ def test_a_single_stage_builds_on_nothing_of_other_parameters(ran, tmp_path):
     before, lock = results(folder), (folder / "dvc.lock").read_bytes()
     text = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(text.replace("loss: logits", "loss: printed"))
-    for stage in ("report@demo", "evaluate@demo-cnn"):
+    for stage in ("report@tiny", "evaluate@tiny-cnn"):
         status, said = run(folder, "dvc", "repro", "-s", stage)
         assert status != 0
-        words = "experiments.demo.train in params.yaml is not what train@demo-"
+        words = "experiments.tiny.train in params.yaml is not what train@tiny-"
         assert f"{stage}: {words}" in said
         assert f"; dvc repro {stage}\n" in said
         assert "Traceback" not in said
         assert (folder / "dvc.lock").read_bytes() == lock
     (folder / "params.yaml").write_text(text)
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert results(folder) == before
 
@@ -347,16 +347,16 @@ def test_a_single_stage_builds_on_nothing_of_other_parameters(ran, tmp_path):
 def test_mlflow_gets_pictures_as_results_say_not_as_params_say_now(ran, tmp_path, monkeypatch):
     monkeypatch.chdir(ran)
     everything = params.load()
-    demo = everything.experiments["demo"]
-    patch = demo.patch.model_copy(update={"size": 10})
-    pixels = demo.pixels.model_copy(update={"scale": 40})
+    tiny = everything.experiments["tiny"]
+    patch = tiny.patch.model_copy(update={"size": 10})
+    pixels = tiny.pixels.model_copy(update={"scale": 40})
     drawn = []
     for name, experiment in {
-        "then": demo,
-        "now": demo.model_copy(update={"patch": patch, "pixels": pixels}),
+        "then": tiny,
+        "now": tiny.model_copy(update={"patch": patch, "pixels": pixels}),
     }.items():
-        given = everything.model_copy(update={"experiments": {"demo": experiment}})
-        (one,) = [one for one in runs("demo", given) if one.key == "demo/cbam_spatial/1"]
+        given = everything.model_copy(update={"experiments": {"tiny": experiment}})
+        (one,) = [one for one in runs("tiny", given) if one.key == "tiny/cbam_spatial/1"]
         (tmp_path / name).mkdir()
         one.attach(tmp_path / name)
         drawn.append((one.digest, (tmp_path / name / "maps.png").read_bytes()))
@@ -367,21 +367,21 @@ def test_mlflow_gets_pictures_as_results_say_not_as_params_say_now(ran, tmp_path
 def test_the_overview_shows_no_number_that_was_changed_behind_dvcs_back(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
-    metrics = folder / "reports/demo/metrics/cnn.json"
+    metrics = folder / "reports/tiny/metrics/cnn.json"
     whole = metrics.read_bytes()
     for content in (whole.replace(b"1", b"2", 1), b"", b"{}"):
         metrics.write_bytes(content)
         status, said = run(folder, "dvc", "repro", "compare")
         assert status != 0
         assert "Traceback" not in said
-        assert "compare: reports/demo/metrics/cnn.json is not what dvc.lock has" in said
+        assert "compare: reports/tiny/metrics/cnn.json is not what dvc.lock has" in said
     metrics.write_bytes(whole)
     # nor an experiment of which one part is newer than the rest
     lock = YAML(typ="safe", pure=True).load(folder / "dvc.lock")
-    lock["stages"]["report@demo"]["deps"][-1]["path"] = "models/demo/cnn"
+    lock["stages"]["report@tiny"]["deps"][-1]["path"] = "models/tiny/cnn"
     YAML().dump(lock, folder / "dvc.lock")
     status, said = run(folder, "dvc", "repro", "compare")
-    assert "compare: demo is left out: models/demo/cnn has changed since report@demo ran" in said
+    assert "compare: tiny is left out: models/tiny/cnn has changed since report@tiny ran" in said
 
 
 @pytest.mark.pipeline
@@ -391,9 +391,9 @@ def test_what_a_killed_stage_left_half_written_enters_no_sum_and_goes(ran, tmp_p
     lock = (folder / "dvc.lock").read_bytes()
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
-    left = folder / f"reports/demo/maps/.cnn.whitepatch-{gone.pid}.npz"
+    left = folder / f"reports/tiny/maps/.cnn.whitepatch-{gone.pid}.npz"
     left.write_bytes(b"half")
-    assert run(folder, "dvc", "repro", "report@demo")[0] == 0
+    assert run(folder, "dvc", "repro", "report@tiny")[0] == 0
     assert (folder / "dvc.lock").read_bytes() == lock
     run(folder, "dvc", "repro", "compare")  # always runs, and tidies up
     assert not left.exists()
@@ -421,8 +421,8 @@ def test_whatever_dvc_calls_a_dependency_is_read_before_it_is_used(ran, tmp_path
                     )
                     seen.add((stage, str(path)))
     assert len(seen) > 25
-    assert ("split@demo", "data/raw/photos") in seen
-    assert ("report@demo", "reports/demo/maps/cnn.npz") in seen
+    assert ("split@tiny", "data/raw/photos") in seen
+    assert ("report@tiny", "reports/tiny/maps/cnn.npz") in seen
 
 
 @pytest.mark.pipeline
@@ -431,7 +431,7 @@ def test_a_damaged_cache_is_found_before_anybody_needs_it(ran, tmp_path, monkeyp
     shutil.copytree(ran, folder)
     monkeypatch.chdir(folder)
     before, lock = results(folder), Path("dvc.lock").read_bytes()
-    model = Path("models/demo/cnn")
+    model = Path("models/tiny/cnn")
     (total,) = [output.md5 for output in dvc_lock.outputs(dvc_lock.read()) if output.path == model]
     listed = dvc_lock._kept(total)
     first = json.loads(listed.read_bytes())[0]["md5"]
@@ -462,21 +462,21 @@ def test_files_cut_to_nothing_are_made_again(ran, tmp_path):
     before = results(folder)
     for name in (
         "data/raw/photos/train_X.bin",
-        "data/split/demo.csv",
-        "models/demo/cnn/seed-01.safetensors",
-        "reports/demo/history/cbam_spatial.csv",
-        "reports/demo/metrics/cnn.json",
-        "reports/demo/maps/mha_linear_tokens.npz",
-        "reports/demo/report.html",
+        "data/split/tiny.csv",
+        "models/tiny/cnn/seed-01.safetensors",
+        "reports/tiny/history/cbam_spatial.csv",
+        "reports/tiny/metrics/cnn.json",
+        "reports/tiny/maps/mha_linear_tokens.npz",
+        "reports/tiny/report.html",
     ):
         (folder / name).write_bytes(b"")
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert results(folder) == before
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("content", [b"", None, b"schema: '2.0'\nstages:\n  split@demo:\n    cm"])
+@pytest.mark.parametrize("content", [b"", None, b"schema: '2.0'\nstages:\n  split@tiny:\n    cm"])
 def test_a_damaged_dvc_lock_is_named_or_made_again(ran, tmp_path, content):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
@@ -486,11 +486,11 @@ def test_a_damaged_dvc_lock_is_named_or_made_again(ran, tmp_path, content):
         lock.unlink()
     else:
         lock.write_bytes(content)
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     if status != 0:
         assert "dvc.lock" in said
         assert run(folder, "git", "checkout", "dvc.lock")[0] == 0
-        status, said = run(folder, "dvc", "repro", "report@demo")
+        status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert results(folder) == before
 
@@ -515,7 +515,7 @@ def test_dvc_metrics_show_is_one_short_table(ran):
     assert head.split() == ["Path", "accuracy", "auc", "evidence_auc", "loss", "min_test_loss"]
     variants = {row.split()[0] for row in rows}
     names = ("cnn", "mha_linear_tokens", "cbam_spatial")
-    assert variants == {f"reports/summary/demo/{name}.json" for name in names}
+    assert variants == {f"reports/summary/tiny/{name}.json" for name in names}
     assert not [row for row in rows if "-" in row.split()], "a number in every cell"
     assert max(len(line.rstrip()) for line in said.splitlines()) <= 120
 
@@ -531,15 +531,15 @@ def test_dvc_plots_show_draws_every_variant_and_needs_no_network(ran, tmp_path):
         name: json.loads(spec)
         for name, spec in re.findall(r'<div id = "(\w+)">.*?var spec = (.*?);\n', drawn, re.DOTALL)
     }
-    curves = specs["reports_demo_learning_curves_csv"]
-    assert curves["title"]["text"].startswith("demo: loss by epoch")
+    curves = specs["reports_tiny_learning_curves_csv"]
+    assert curves["title"]["text"].startswith("tiny: loss by epoch")
     assert curves["facet"]["column"]["field"] == "split"
     points = curves["data"]["values"]
     assert {point["split"] for point in points} == {"train", "validation", "test"}
     assert len({point["variant"] for point in points}) == 3
     assert "<DVC_METRIC" not in drawn
-    assert specs["reports_demo_history_cnn_csv"]["title"]["text"] == "demo, cnn"
-    assert specs["reports_demo_metrics_cnn_json"] == {}, "the page leaves it out"
+    assert specs["reports_tiny_history_cnn_csv"]["title"]["text"] == "tiny, cnn"
+    assert specs["reports_tiny_metrics_cnn_json"] == {}, "the page leaves it out"
     assert drawn.count("figures_errors.png") == 1
 
 
@@ -551,8 +551,8 @@ def test_an_experiment_of_dvc_can_be_compared_and_publishes_nothing(ran, tmp_pat
         status, said = run(folder, "git", "-c", "user.name=a", "-c", "user.email=a@b", *command)
         assert status == 0, said
     store = (folder / "mlflow/mlflow.db").read_bytes()
-    change = ("--set-param", "experiments.demo.train.epochs=1")
-    status, said = run(folder, "dvc", "exp", "run", "--name", "short", *change, "report@demo")
+    change = ("--set-param", "experiments.tiny.train.epochs=1")
+    status, said = run(folder, "dvc", "exp", "run", "--name", "short", *change, "report@tiny")
     assert status == 0, said
     assert (folder / "mlflow/mlflow.db").read_bytes() == store
     status, said = run(folder, "dvc", "exp", "show", "--csv", "--only-changed", "--drop", UNREAD)
@@ -560,13 +560,13 @@ def test_an_experiment_of_dvc_can_be_compared_and_publishes_nothing(ran, tmp_pat
     head, *rows = csv.reader(said.splitlines())
     names = ("cbam_spatial", "cnn", "mha_linear_tokens")
     assert head[4:] == [
-        *(f"reports/summary/demo/{name}.json:accuracy" for name in names),
-        "experiments.demo.train.epochs",
+        *(f"reports/summary/tiny/{name}.json:accuracy" for name in names),
+        "experiments.tiny.train.epochs",
     ]
     assert [row[-1] for row in rows] == ["1", "2", "1"], "workspace, commit, experiment"
     assert rows[2][0] == "short"
     status, said = run(folder, "dvc", "params", "diff", "--json")
-    changed = {"experiments.demo.train.epochs": {"old": 2, "new": 1, "diff": -1}}
+    changed = {"experiments.tiny.train.epochs": {"old": 2, "new": 1, "diff": -1}}
     assert json.loads(said) == {"params.yaml": changed}
 
 
@@ -581,7 +581,7 @@ def test_without_a_network_the_rest_is_still_finished(ran, tmp_path):
     assert "no connection" in line
     assert "make demo needs neither network nor STL-10" in line
     assert "Running stage 'compare'" in said
-    assert "| [demo](demo/report.md) |" in (folder / "reports/index.md").read_text()
+    assert "| [tiny](tiny/report.md) |" in (folder / "reports/index.md").read_text()
     assert not (folder / "data/raw/stl10").exists()
     status, said = run(folder, "dvc", "repro")
     assert status == 255
@@ -601,23 +601,23 @@ def test_a_new_variant_schedules_its_own_stages_and_the_report(ran, tmp_path):
     status, said = run(folder, "dvc", "status", "--json")
     assert status == 0, said
     # always run; always run; never run here
-    changed = set(json.loads(said)) - {"publish@demo", "compare", "fetch@stl10"}
-    assert changed == {"train@demo-mine", "evaluate@demo-mine", "report@demo"}
-    status, said = run(folder, "dvc", "repro", "evaluate@demo-mine")
+    changed = set(json.loads(said)) - {"publish@tiny", "compare", "fetch@stl10"}
+    assert changed == {"train@tiny-mine", "evaluate@tiny-mine", "report@tiny"}
+    status, said = run(folder, "dvc", "repro", "evaluate@tiny-mine")
     assert status == 0, said
     ran = [line for line in said.splitlines() if line.startswith("Running stage")]
-    assert ran == [f"Running stage '{stage}@demo-mine':" for stage in ("train", "evaluate")]
-    assert (folder / "reports/demo/metrics/mine.json").exists()
+    assert ran == [f"Running stage '{stage}@tiny-mine':" for stage in ("train", "evaluate")]
+    assert (folder / "reports/tiny/metrics/mine.json").exists()
 
 
 @pytest.mark.pipeline
 def test_leftovers_of_a_variant_are_refused_with_the_cure(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
-    (folder / "reports/demo/maps/mine.npz").write_bytes(b"")
-    status, said = run(folder, sys.executable, "-m", "whitepatch.stages.report", "demo")
+    (folder / "reports/tiny/maps/mine.npz").write_bytes(b"")
+    status, said = run(folder, sys.executable, "-m", "whitepatch.stages.report", "tiny")
     assert status == 2
-    assert said.endswith("rm reports/demo/maps/mine.npz\n")
+    assert said.endswith("rm reports/tiny/maps/mine.npz\n")
 
 
 @pytest.mark.pipeline

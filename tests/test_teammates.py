@@ -20,7 +20,7 @@ def hers(root, made, tmp_path_factory):
     shutil.copytree(made, folder)
     for name in ("Makefile", "pyproject.toml", "requirements.txt"):
         shutil.copy(root / name, folder)
-    assert run(folder, "dvc", "repro", "publish@demo")[0] == 0
+    assert run(folder, "dvc", "repro", "publish@tiny")[0] == 0
     commit(folder)
     return folder
 
@@ -107,7 +107,7 @@ def test_what_one_clone_pushes_another_pulls_and_nothing_is_trained(
     assert "Data and pipelines are up to date." in said
     assert results(folder) == results(hers)
     assert run(folder, "git", "status", "--short") == (0, "")
-    receipts = [json.loads((it / "mlflow/demo.json").read_text()) for it in (folder, hers)]
+    receipts = [json.loads((it / "mlflow/tiny.json").read_text()) for it in (folder, hers)]
     assert receipts[0] == receipts[1]
     assert shown(folder) == shown(hers)
     assert len(shown(hers)) == 7
@@ -130,7 +130,7 @@ def test_the_pictures_are_never_pushed(hers, shared):
 
 def test_one_command_is_enough_in_a_bare_clone(theirs, hers, shared):
     folder = theirs(shared)
-    status, said = run(folder, "dvc", "repro", "--pull", "report@demo")
+    status, said = run(folder, "dvc", "repro", "--pull", "report@tiny")
     assert status == 0, said
     assert stages(said) == ["fetch@photos"], "pictures are never pushed"
     assert results(folder) == results(hers)
@@ -142,9 +142,9 @@ def change(folder):
     other = params.replace("threads: 1", "threads: 2")
     assert other != params
     (folder / "params.yaml").write_text(other)
-    status, said = run(folder, "dvc", "repro", "train@demo-cnn")
+    status, said = run(folder, "dvc", "repro", "train@tiny-cnn")
     assert status == 0, said
-    assert "train@demo-cnn" in stages(said)
+    assert "train@tiny-cnn" in stages(said)
     return params
 
 
@@ -153,10 +153,10 @@ def test_where_it_was_trained_parameters_that_change_back_train_nothing(hers, tm
     shutil.copytree(hers, folder)
     before = results(folder)
     (folder / "params.yaml").write_text(change(folder))
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
     assert stages(said) == []
-    assert "Stage 'train@demo-cnn' is cached" in said
+    assert "Stage 'train@tiny-cnn' is cached" in said
     assert results(folder) == before
 
 
@@ -167,7 +167,7 @@ def test_in_another_clone_git_and_dvc_go_back_together(theirs, hers, shared):
     assert run(folder, "git", "checkout", "-q", ".")[0] == 0
     status, said = run(folder, "dvc", "checkout", "--allow-missing")
     assert status == 0, said
-    status, said = run(folder, "dvc", "repro", "--allow-missing", "report@demo")
+    status, said = run(folder, "dvc", "repro", "--allow-missing", "report@tiny")
     assert status == 0, said
     assert stages(said) == []
     assert results(folder) == results(hers)
@@ -176,7 +176,7 @@ def test_in_another_clone_git_and_dvc_go_back_together(theirs, hers, shared):
 def test_an_object_that_the_remote_lost_is_named_and_only_its_stage_runs(theirs, hers, shared):
     digest = next(
         line.split()[1]
-        for line in (hers / "dvc.lock").read_text().split("path: models/demo/cnn\n")[1].splitlines()
+        for line in (hers / "dvc.lock").read_text().split("path: models/tiny/cnn\n")[1].splitlines()
         if line.strip().startswith("md5:")
     )
     lost = [path for path in shared.place.rglob("*") if digest[2:] in path.name]
@@ -186,10 +186,10 @@ def test_an_object_that_the_remote_lost_is_named_and_only_its_stage_runs(theirs,
     folder = theirs(shared)
     status, said = make(folder, "pull")
     assert status != 0
-    assert "demo is left out: models/demo/cnn/training.json is not here" in said
-    status, said = run(folder, "dvc", "repro", "report@demo")
+    assert "tiny is left out: models/tiny/cnn/training.json is not here" in said
+    status, said = run(folder, "dvc", "repro", "report@tiny")
     assert status == 0, said
-    assert stages(said) == ["fetch@photos", "train@demo-cnn"]
+    assert stages(said) == ["fetch@photos", "train@tiny-cnn"]
     assert results(folder) == results(hers)
 
 
@@ -197,7 +197,7 @@ def test_a_remote_that_cannot_be_reached_is_named(theirs):
     folder = theirs(remotes.Remote("/nowhere/shared"))
     status, said = make(folder, "pull")
     assert status != 0
-    assert "demo is left out: models/demo/cnn/training.json is not here" in said
+    assert "tiny is left out: models/tiny/cnn/training.json is not here" in said
     assert "Traceback" not in said
     assert run(folder, "git", "status", "--short") == (0, ""), "nothing was taken away"
 
@@ -215,7 +215,7 @@ def test_without_a_remote_push_and_pull_say_how_to_name_one(hers, tmp_path):
 def test_a_push_that_was_cut_off_is_finished_by_the_next(hers, theirs, tmp_path):
     with remotes.folder(tmp_path) as remote:
         join(hers, remote)
-        assert run(hers, "dvc", "push", "train@demo-cnn")[0] == 0
+        assert run(hers, "dvc", "push", "train@tiny-cnn")[0] == 0
         folder = theirs(remote)
         assert make(folder, "pull")[0] != 0, "half of it is not there"
         assert make(hers, "push")[0] == 0

@@ -26,6 +26,14 @@ def project(made, tmp_path_factory):
     return shutil.copytree(made, tmp_path_factory.mktemp("ui").resolve() / "miniature")
 
 
+ANOTHERS = {
+    "MLFLOW_STATIC_PREFIX": "/team",
+    "MLFLOW_GUNICORN_OPTS": "--workers 4",
+    "MLFLOW_ARTIFACTS_ONLY": "true",
+}
+"""What somebody has set for a server of theirs; under each ours would not answer where we ask."""
+
+
 def listeners(port):
     """Return the addresses that listen on a port, as the kernel writes them."""
     found = []
@@ -40,8 +48,8 @@ def listeners(port):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(project, how):
     port = free_port()
-    with opened(project, port) as (process, said):
-        assert f"whitepatch-demo: http://127.0.0.1:{port}/#/experiments/" in said
+    with opened(project, port, **ANOTHERS) as (process, said):
+        assert f"whitepatch-tiny: http://127.0.0.1:{port}/#/experiments/" in said
         assert re.search(rf"^MLflow: http://127\.0\.0\.1:{port} ", said, re.MULTILINE)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
             assert page.status == 200
@@ -66,12 +74,12 @@ def test_mlflow_s_own_command_predicts_what_the_stage_did(project, tmp_path):
     assert run(project, "whitepatch", "publish")[0] == 0
     with closing(sqlite3.connect(project / "mlflow/mlflow.db")) as store:
         tags = dict(store.execute("SELECT key, value FROM model_version_tags").fetchall())
-    saved = np.load(project / f"reports/demo/maps/{tags['variant']}.npz")
+    saved = np.load(project / f"reports/tiny/maps/{tags['variant']}.npz")
     pictures, seed = saved["pictures"], saved["seeds"].tolist().index(int(tags["seed"]))
     given = tmp_path / "input.json"
     given.write_text(json.dumps({"inputs": pictures.tolist()}))
     command = [sys.executable, "-m", "mlflow", "models", "predict", "--env-manager", "local"]
-    command += ["-m", "models:/whitepatch-demo@chosen", "-i", str(given), "-t", "json"]
+    command += ["-m", "models:/whitepatch-tiny@chosen", "-i", str(given), "-t", "json"]
     address = f"sqlite:///{project}/mlflow/mlflow.db"
     environment = os.environ | {"MLFLOW_TRACKING_URI": address, "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("PYTHONPATH", None)

@@ -2,7 +2,7 @@
 
 One attempt lets DVC forget a stage and run it, or in every other forces it to, waits a drawn time,
 and sends a drawn signal to the stage, to DVC, or to both as Ctrl-C does. Then
-`dvc repro report@demo` must give every result byte for byte, and leave nothing behind. It may be
+`dvc repro report@tiny` must give every result byte for byte, and leave nothing behind. It may be
 refused while an orphan goes on, in a line that names its process; then it must succeed when that
 has ended. It may be refused for a file of DVC's own that the kill hit; then the cure that the docs
 name must help. What was forced DVC mends from its cache, and runs no code of ours that could tidy
@@ -24,6 +24,7 @@ from typing import Annotated
 
 import psutil
 import typer
+from helpers.alone import alone
 from helpers.project import environment, load, miniature, published, results, run
 from helpers.trials import try_again
 from ruamel.yaml import YAML
@@ -33,14 +34,14 @@ from whitepatch.files import is_scratch
 ROOT = Path(__file__).parents[1]
 STAGES = (
     "fetch@photos",
-    "split@demo",
+    "split@tiny",
     *(
-        f"{stage}@demo-{variant}"
+        f"{stage}@tiny-{variant}"
         for variant in ("cnn", "mha_linear_tokens", "cbam_spatial")
         for stage in ("train", "evaluate")
     ),
-    "report@demo",
-    "publish@demo",
+    "report@tiny",
+    "publish@tiny",
     "compare",
 )
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -48,10 +49,10 @@ VICTIMS = ("stage", "DVC", "both")
 SHELLS = tuple(shell for shell in ("/bin/bash", "/bin/sh") if Path(shell).exists())
 """By which DVC starts stages: the one makes room for them, the other may stay between the two."""
 
-MEND = ("dvc", "repro", "report@demo")
-PUBLISH = ("dvc", "repro", "publish@demo")
+MEND = ("dvc", "repro", "report@tiny")
+PUBLISH = ("dvc", "repro", "publish@tiny")
 TIDY = ("dvc", "repro", "compare")
-BESIDE = {"publish@demo": PUBLISH, "compare": TIDY}
+BESIDE = {"publish@tiny": PUBLISH, "compare": TIDY}
 """What mends a stage on which the report does not depend."""
 
 BUSY = "is running already, as process"
@@ -121,7 +122,7 @@ class Torture:
             command.append("--force")
         else:
             self._forget(stage)
-        if stage == "publish@demo":  # or it would have nothing to do
+        if stage == "publish@tiny":  # or it would have nothing to do
             shutil.rmtree(self.folder / "mlflow")
         with subprocess.Popen(
             command,
@@ -237,6 +238,7 @@ def main(
 ) -> None:
     """Kill the pipeline in miniature at random, and see it mend."""
     with tempfile.TemporaryDirectory() as temporary:
+        alone(Path(temporary))
         folder = miniature(ROOT, Path(temporary).resolve() / "miniature")
         status, said = run(folder, *PUBLISH)
         if status != 0:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from whitepatch import dvc_config
+from whitepatch import dvc_config, programs
 from whitepatch.errors import UserError
 from whitepatch.files import is_scratch
 
@@ -58,11 +58,18 @@ class Output:
         with suppress(OSError), TemporaryDirectory() as folder:
             listed = subprocess.run(  # noqa: S603
                 ["git", "ls-files", "-z", "--", str(self.path)],  # noqa: S607
+                env=programs.environment(),
                 capture_output=True,
                 check=False,
             ).stdout
             command = ["git", "checkout-index", "-z", "--stdin", f"--prefix={folder}/"]
-            subprocess.run(command, input=listed, capture_output=True, check=False)  # noqa: S603
+            subprocess.run(  # noqa: S603
+                command,
+                env=programs.environment(),
+                input=listed,
+                capture_output=True,
+                check=False,
+            )
             return digest(Path(folder) / self.path) == self.md5
         return False
 

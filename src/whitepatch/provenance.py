@@ -9,6 +9,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from whitepatch import programs
+
 LOCK = Path("dvc.lock")
 
 
@@ -51,6 +53,7 @@ def _git() -> dict[str, str]:
         commit, changes = (
             subprocess.run(  # noqa: S603
                 ["git", *arguments],  # noqa: S607 -- whichever Git people have
+                env=programs.environment(),
                 capture_output=True,
                 check=True,
                 text=True,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from whitepatch import params, paths
+from whitepatch import params, paths, programs
 from whitepatch.dvc_lock import FROM_GIT, LOCK, inputs, outputs, read
 from whitepatch.errors import UserError
 
@@ -151,6 +151,7 @@ def _committed(path: Path, revision: str) -> bytes:
     try:
         return subprocess.run(  # noqa: S603
             ["git", "show", f"{revision}:./{path.as_posix()}"],  # noqa: S607 -- whichever Git people have
+            env=programs.environment(),
             capture_output=True,
             check=True,
         ).stdout

@@ -72,14 +72,14 @@ def miniature(root: Path, folder: Path) -> Path:
     params["sources"]["photos"]["train"]["crops"] = 40
     params["sources"]["photos"]["validation"]["crops"] = 12
     params["sources"]["photos"]["test"]["crops"] = 16
-    demo = params["experiments"]["demo"]
-    params["experiments"] = {"demo": demo}
+    tiny = params["experiments"]["demo"]
+    params["experiments"] = {"tiny": tiny}  # no name of a real one, wherever it may be published
     params["live"] = []
-    demo["split"]["train"]["stop"] = 40
-    demo["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
-    demo["split"]["test"]["stop"] = 16
-    demo["train"] |= {"epochs": 2}
-    demo["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
+    tiny["split"]["train"]["stop"] = 40
+    tiny["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
+    tiny["split"]["test"]["stop"] = 16
+    tiny["train"] |= {"epochs": 2}
+    tiny["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
     copy(root, folder, params)
     return folder
 

@@ -18,15 +18,26 @@ def free_port() -> int:
 
 
 @contextmanager
-def opened(project: Path, port: int) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+def opened(
+    project: Path, port: int, **variables: str
+) -> "Iterator[tuple[subprocess.Popen[str], str]]":
     """Start the UI in a copy of the project; it ends with the block, whatever happens there.
+
+    Args:
+        project: Where.
+        port: On which it is to listen.
+        **variables: Added to the environment.
 
     Yields:
         The process, and what it has said when it answers.
     """
     command = [sys.executable, "-m", "whitepatch", "ui", "--port", str(port)]
     with subprocess.Popen(
-        command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True
+        command,
+        cwd=project,
+        env=environment(project) | variables,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stderr is not None

@@ -2,11 +2,12 @@
 
 __all__ = ["Finding", "State", "ask"]
 
-import os
 import signal
 import subprocess
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from whitepatch import programs
 
 State: TypeAlias = Literal["ok", "look", "bad"]
 """Fine; works, but somebody should know; something that is needed cannot work."""
@@ -41,7 +42,7 @@ def ask(*command: str, seconds: float = PATIENCE) -> tuple[int | None, str, str]
     quiet = {"DVC_NO_ANALYTICS": "true", "GIT_TERMINAL_PROMPT": "0", "NO_COLOR": "1"}
     with subprocess.Popen(  # noqa: S603 -- commands of ours
         command,
-        env=os.environ | quiet,
+        env=programs.environment(**quiet),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -105,8 +105,7 @@ def git(_: Params | None) -> list[Finding]:
     if status is None:
         return [Finding("git", "look", "git status takes long", "git status")]
     if status:
-        cure = "git clone the project, and run this in its folder"
-        return [Finding("git", "bad", _last(error) or "git status fails", cure)]
+        return [Finding("git", "bad", _last(error) or "git status fails", "git status")]
     if changed := len(said.splitlines()):
         said = f"{_many(changed, 'path')} changed since the commit"
         return [Finding("git", "look", said, "git status")]

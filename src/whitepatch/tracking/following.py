@@ -20,7 +20,7 @@ from typing import Any
 
 from safetensors.torch import save
 
-from whitepatch import naming
+from whitepatch import naming, programs
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps import looking
 from whitepatch.models.classifier import title
@@ -150,6 +150,7 @@ def _started() -> "subprocess.Popen[str] | None":
     try:
         return subprocess.Popen(  # noqa: S603 -- a module of ours
             [sys.executable, "-m", "whitepatch.tracking.reporter", str(NICE)],
+            env=programs.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

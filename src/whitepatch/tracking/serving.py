@@ -12,11 +12,14 @@ from contextlib import suppress
 
 import requests
 
-from whitepatch import paths
+from whitepatch import paths, programs
 from whitepatch.errors import UserError
 from whitepatch.tracking.address import shown_uri, tracking_uri
-from whitepatch.tracking.store import quiet
+from whitepatch.tracking.store import QUIET
 from whitepatch.tracking.views import CHARTS, links
+
+LONGEST = 180.0
+"""Seconds until MLflow answers, on a slow machine; some 20 are usual."""
 
 
 def serve(port: int) -> int:
@@ -25,27 +28,34 @@ def serve(port: int) -> int:
     Its address is printed when it answers.
 
     Raises:
-        UserError: The port is taken, or MLflow ends before it answers: it has said why, and a
-            store of another version of MLflow is the likely reason.
+        UserError: The port is taken, or MLflow does not answer. If it has ended, it has said why,
+            and a store of another version of MLflow is the likely reason.
     """
     if tracking_uri().startswith("http"):
         print(f"MLflow: {shown_uri()} (MLFLOW_TRACKING_URI)", file=sys.stderr)  # noqa: T201
         return 0
-    quiet()
     refuse_taken(port)
-    os.environ["PYTHONWARNINGS"] = "ignore"  # the server's own, of no use to who looks at runs
     print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
-    # not as an argument, which everybody on this machine can read
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()
+    environment = programs.environment(
+        "MLFLOW_",  # what somebody has set for a server of theirs
+        **QUIET,
+        PYTHONWARNINGS="ignore",  # the server's own, of no use to who looks at runs
+        # not as an argument, which everybody on this machine can read
+        MLFLOW_BACKEND_STORE_URI=tracking_uri(),
+    )
     server = ["mlflow", "server", "--workers", "1"]
     server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
     # a session of its own, so that stopping it stops its workers too
-    with subprocess.Popen([sys.executable, "-m", *server], start_new_session=True) as process:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", *server], env=environment, start_new_session=True
+    ) as process:
         # SIGINT too: a shell that starts us in the background has it ignored
         for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, signal.default_int_handler)
         try:
             if not _answers(port, process):
+                if process.poll() is None:
+                    raise UserError(f"MLflow did not answer within {LONGEST:.0f} s; try again")
                 raise UserError(
                     f"MLflow ended before it answered, for the reason above; if its store in "
                     f"{paths.MLFLOW} is of another version, make it anew: rm -r {paths.MLFLOW}, "
@@ -56,9 +66,12 @@ def serve(port: int) -> int:
             print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
             return process.wait()
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
             return 0
+        finally:
+            for stop in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, stop)
+                    process.wait(10)
 
 
 def refuse_taken(port: int) -> None:
@@ -96,8 +109,9 @@ def _holder(port: int) -> str:
 
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the server answers; False if it ends before it does."""
-    while process.poll() is None:
+    """Wait until the server answers; False if it ends before it does, or never answers."""
+    end = time.monotonic() + LONGEST
+    while process.poll() is None and time.monotonic() < end:
         try:
             # never by way of a proxy
             with requests.Session() as session:

@@ -1,0 +1,43 @@
+"""The environment of the programs that we start, by ourselves or for somebody at a prompt.
+
+`python -I -m whitepatch.programs COMMAND ...` runs a command in it; the Makefile does.
+"""
+
+__all__ = ["environment"]
+
+import os
+import sys
+from pathlib import Path
+
+OURS = (
+    *("BASH_ENV", "GIT_", "MLFLOW_", "MPLBACKEND", "PIP_", "PYTHON"),
+    *("GOMP_", "KMP_", "MKL_", "OMP_"),  # params.yaml says how many threads compute
+)
+"""Beginnings of the variables that are ours to decide: they are left out, or set."""
+
+THEIRS = (
+    *("GIT_ASKPASS", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_", "GIT_SSH", "GIT_SSL_"),
+    *("MLFLOW_HTTP_REQUEST_", "MLFLOW_S3_", "MLFLOW_TRACKING_"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONUTF8"),
+)
+"""Those among them that stay the user's: who somebody is, and where the servers are."""
+
+
+def environment(*dropped: str, **ours: str) -> dict[str, str]:
+    """Return the environment of a program that we start.
+
+    Args:
+        *dropped: Beginnings of further variables that it must not see.
+        **ours: Variables that it sees as they are here.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if (not name.startswith(OURS) or name.startswith(THEIRS)) and not name.startswith(dropped)
+    }
+    # DVC runs stages by SHELL, which may be a program that refuses; they import what runs here
+    return kept | {"SHELL": "/bin/sh", "PYTHONPATH": str(Path(__file__).parents[1])} | ours
+
+
+if __name__ == "__main__":
+    os.execvpe(sys.argv[1], sys.argv[1:], environment())  # noqa: S606 -- what the Makefile names

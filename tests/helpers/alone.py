@@ -1,0 +1,30 @@
+"""Tests reach nothing outside of their own folder."""
+
+import os
+from pathlib import Path
+
+from whitepatch import programs
+
+NOBODYS = ("DVC_", "GIT_", "MLFLOW_", "XDG_", "AWS_")
+"""Beginnings of variables that lead to somebody's settings, repositories, servers and secrets."""
+
+
+def alone(home: Path) -> None:
+    """Leave the environment no way out of `home`, for this process and all that it starts.
+
+    One thread is the fastest for networks this small, and the same on every machine.
+    """
+    environment = programs.environment(
+        *NOBODYS,
+        HOME=str(home),
+        DVC_NO_ANALYTICS="true",
+        DVC_SITE_CACHE_DIR=str(home / "dvc"),
+        DVC_SYSTEM_CONFIG_DIR=str(home),
+        GIT_CONFIG_NOSYSTEM="1",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        OMP_NUM_THREADS="1",
+        NO_PROXY="127.0.0.1",
+        no_proxy="127.0.0.1",
+    )
+    os.environ.clear()
+    os.environ.update(environment)
