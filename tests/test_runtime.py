@@ -41,6 +41,21 @@ def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
         assert torch.backends.cuda.matmul.fp32_precision == expected
 
 
+@pytest.mark.parametrize(
+    ("limit", "threads", "good"), [("1", 2, False), ("2", 2, True), ("", 2, True)]
+)
+def test_fewer_threads_than_asked_for_are_refused_not_waited_for(monkeypatch, limit, threads, good):
+    monkeypatch.setenv("OMP_THREAD_LIMIT", limit)
+    asked = RUNTIME.model_copy(update={"threads": threads})
+    if good:
+        runtime.prepare(asked)
+    else:
+        with pytest.raises(
+            UserError, match=r"OMP_THREAD_LIMIT must be at least .* 2, got 1; unset"
+        ):
+            runtime.prepare(asked)
+
+
 def test_tf32_on_a_cpu_is_an_error_with_the_cure():
     with pytest.raises(UserError, match=r"runtime\.precision is tf32, .*; use fp32"):
         runtime.prepare(RUNTIME.model_copy(update={"precision": "tf32"}))

@@ -15,6 +15,8 @@ CURES = {
     errno.EACCES: "let it be read and written by you, and run this again",
     errno.EPERM: "let it be read and written by you, and run this again",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOLCK: "its disk knows no locks; move the project to a local one",
+    errno.EOPNOTSUPP: "its disk knows no locks; move the project to a local one",
     errno.ELOOP: "its links lead in a circle; mend them",
 }
 """By the number of an `OSError`."""

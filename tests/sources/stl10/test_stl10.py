@@ -497,6 +497,14 @@ def test_without_a_network_it_ends_soon_and_says_what_to_do(fetch):
     assert time.monotonic() - before < 10
 
 
+def test_a_dead_proxy_is_named_for_the_address_is_not_at_fault(fetch, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
+    with pytest.raises(
+        UserError, match=r"proxy http://127\.0\.0\.1:1, which .* Connection refused"
+    ):
+        fetch(urls=["http://no.such.host/a"])
+
+
 def test_a_missing_file_is_named(fetch, tmp_path):
     with pytest.raises(UserError, match=r"nothing\.tar\.gz: it cannot be read"):
         fetch((tmp_path / "nothing.tar.gz").as_uri())

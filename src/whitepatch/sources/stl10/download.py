@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests import Response
 from requests.exceptions import InvalidSchema, InvalidURL, RequestException, SSLError
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -202,7 +203,7 @@ class Download:
                 self._reached = self._patience.reached = True
                 yield from self._answer(response)
         except (RequestException, HTTPError, ConnectionError, TimeoutError) as error:
-            raise self._broken(_root(error)) from None
+            raise self._broken(error) from None
 
     def _ask(self) -> Response:
         """Send a request, follow redirects, and return the answer before its body is read."""
@@ -246,13 +247,17 @@ class Download:
             raise answer
         return answer
 
-    def _broken(self, error: BaseException) -> _Broken:
+    def _broken(self, outermost: BaseException) -> _Broken:
+        error, by = _root(outermost), ""
+        if isinstance(outermost, requests.exceptions.ProxyError):
+            proxy = select_proxy(self.url, get_environ_proxies(self.url))
+            by = f" by way of the proxy {shown(str(proxy))}, which the environment names"
         if isinstance(error, ReadTimeoutError | TimeoutError):
             return _Broken(f"no byte for {self._settings.stall_timeout:g} s")
         # a failed look-up of the name is a NewConnectionError too
         if isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError):
-            return _Broken(f"no connection ({_words(error)})", reached=False)
-        return _Broken(f"the connection broke ({_words(error)})")
+            return _Broken(f"no connection{by} ({_words(error)})", reached=False)
+        return _Broken(f"the connection broke{by} ({_words(error)})")
 
     def _asking(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity"}
