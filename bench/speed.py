@@ -8,7 +8,6 @@ malloc, pictures one by one, scores by broadcasting. Ours runs as the pipeline d
 """
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -19,6 +18,8 @@ from statistics import median
 from typing import Annotated, Any
 
 import typer
+
+from whitepatch import programs
 
 STARTED = time.perf_counter()
 """As early as this program can know."""
@@ -135,7 +136,7 @@ def _in_a_process(thing: str, device: str, threads: int) -> Any:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        env=programs.environment(OMP_NUM_THREADS=str(threads)),
     )
     return json.loads(done.stdout)
 

@@ -23,6 +23,7 @@ from typing import Annotated
 
 import typer
 
+from whitepatch import programs
 from whitepatch.files import write_text
 
 STAGE = ("whitepatch.stages.train", "demo", "cnn")
@@ -82,12 +83,12 @@ def _trained(*, live: bool = False, uri: str = "") -> tuple[float, str]:
         if live:
             text = text.replace("\nlive:", "\nlive:\n  - demo", 1)
         (folder / "params.yaml").write_text(text, encoding="utf-8")
-        environment = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
+        variables = {"MLFLOW_TRACKING_URI": uri} if uri else {}
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", *STAGE],
             cwd=folder,
-            env=environment | ({"MLFLOW_TRACKING_URI": uri} if uri else {}),
+            env=programs.environment("MLFLOW_", **variables),
             stderr=subprocess.DEVNULL,
             check=True,
         )
