@@ -56,6 +56,22 @@ def test_a_variant_has_maps_over_space_exactly_if_it_attends_to_places(variant, 
         assert maps is None
 
 
+@pytest.mark.parametrize("variant", COUNTS)
+def test_hooks_see_what_every_module_returns_and_its_gradient(variant, pictures):
+    """Grad-CAM, Captum and feature extractors are made of hooks; work in place would break them."""
+    network = build(variant, 3).train()
+    kept, gradients = [], {}
+    for name, module in network.named_modules():
+        module.register_forward_hook(lambda *passed: kept.append((passed[2], passed[2].clone())))
+        module.register_full_backward_hook(
+            lambda *passed, name=name: gradients.update({name: passed[2][0]})
+        )
+    network(pictures.clone().requires_grad_()).sum().backward()
+    assert kept
+    assert all(torch.equal(now, then) for now, then in kept)
+    assert set(gradients) == {name for name, _ in network.named_modules()}
+
+
 def test_the_plain_cnn_hands_its_features_on(pictures):
     look = build("cnn", 1).look(pictures)
     assert look.before is look.after

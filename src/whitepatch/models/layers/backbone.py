@@ -33,7 +33,6 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [B, 3, 96, 96] to features [B, 32, 24, 24]."""
-        # in place: a leaky ReLU's gradient needs only the sign, which it keeps
-        x = F.max_pool2d(self.norm1(F.leaky_relu(self.conv1(images), inplace=True)), 2)
-        x = F.max_pool2d(self.norm2(F.leaky_relu(self.conv2(x), inplace=True)), 2)
+        x = F.max_pool2d(self.norm1(F.leaky_relu(self.conv1(images))), 2)
+        x = F.max_pool2d(self.norm2(F.leaky_relu(self.conv2(x))), 2)
         return self.conv3(x)
