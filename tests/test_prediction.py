@@ -1,5 +1,6 @@
 import os
 import shutil
+import struct
 import warnings
 
 import numpy as np
@@ -50,6 +51,36 @@ def test_a_picture_is_turned_as_the_camera_was(tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
     turned = np.rot90(PIXELS, -1).transpose(2, 0, 1)
     assert (read_picture(tmp_path / "a.png") == turned).all()
+
+
+def tags(*entries):
+    """Return EXIF of tags, each a number, a type, a count and up to four bytes."""
+    packed = b"".join(struct.pack("<HHL4s", *entry) for entry in entries)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + packed + bytes(4)
+
+
+TURNED = (0x0112, 3, 1, b"\6")
+UNWRITABLE = (0x011A, 2, 3, b"abc")  # a resolution in letters: it can be read, but not written
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+@pytest.mark.parametrize(
+    ("exif", "turns"),
+    [
+        (tags(TURNED, UNWRITABLE), -1),
+        (tags(TURNED, UNWRITABLE)[:32], -1),
+        (tags(TURNED)[:20], 0),
+        (tags((0x0112, 3, 1, b"\0"), UNWRITABLE), 0),
+        (tags((0x0112, 3, 1, b"\x09"), UNWRITABLE), 0),
+        (tags((0x0112, 2, 2, b"6"), UNWRITABLE), 0),
+        (b"Exif\0\0garbage", 0),
+    ],
+)
+def test_exif_spoils_no_picture(tmp_path, kind, exif, turns):
+    path = tmp_path / f"a.{kind}"
+    Image.fromarray(PIXELS).save(path, exif=exif, quality=100, subsampling=0, lossless=True)
+    turned = np.rot90(PIXELS, turns).transpose(2, 0, 1)
+    assert np.abs(read_picture(path) - turned.astype(int)).mean() < 2
 
 
 def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from whitepatch import paths, saved, training
 from whitepatch.data.binary import SIDE
@@ -25,6 +25,17 @@ from whitepatch.params import Experiment, protocol
 
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """That Pillow reads by itself; for others it would start programs, Ghostscript for one."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by EXIF's number of its orientation."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,9 @@ class Prediction:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Return a picture as the network takes it, uint8 [3, 96, 96].
 
-    Turned as its EXIF data say, made RGB, and resized to 96x96 as a whole (its aspect ratio is
-    not kept), averaging over the pixels that fall together. One of 96x96 stays as it is; of an
-    animation the first frame counts.
+    Turned as its EXIF data say (if they can be read), made RGB, and resized to 96x96 as a whole
+    (its aspect ratio is not kept), averaging over the pixels that fall together. One of 96x96
+    stays as it is; of an animation the first frame counts.
 
     Raises:
         UserError: It is missing, or no picture that can be read.
@@ -56,9 +67,11 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path} is no file")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of data beside the picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as picture:
-                upright = ImageOps.exif_transpose(picture)
+                picture.load()  # before its orientation is read: some keep it behind the pixels
+                upright = _upright(picture)
                 if upright.mode.startswith(("I;16", "I", "F")):
                     raise UserError(f"{path} must have 8 bits a channel, got mode {upright.mode}")
                 rgb = upright.convert("RGB")
@@ -77,6 +90,15 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if rgb.size != (SIDE, SIDE):
         rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn a loaded picture as its EXIF or XMP says; as it is if that cannot be read."""
+    try:
+        turn = TURNS[picture.getexif()[ExifTags.Base.Orientation]]
+    except Exception:  # whatever is wrong there, the picture is not
+        return picture
+    return picture.transpose(turn)
 
 
 def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Classifier:
