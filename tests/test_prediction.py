@@ -83,6 +83,38 @@ def test_exif_spoils_no_picture(tmp_path, kind, exif, turns):
     assert np.abs(read_picture(path) - turned.astype(int)).mean() < 2
 
 
+DEEP = PIXELS[:, :, 0].astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("png", DEEP),
+        ("png", DEEP - (DEEP > 0) * np.uint16(128)),
+        ("png", DEEP + (DEEP < 65535) * np.uint16(128)),
+        ("ppm", DEEP),
+        ("tiff", DEEP),
+        ("tiff", DEEP.astype(">u2")),
+        ("tiff", DEEP.astype(np.int32)),
+    ],
+)
+def test_sixteen_bits_are_rounded_to_eight(tmp_path, kind, numbers):
+    Image.fromarray(numbers).save(tmp_path / f"a.{kind}")
+    assert (read_picture(tmp_path / f"a.{kind}") == PIXELS[:, :, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric", "content", "grey"),
+    [(16, 0, b"\0\0\xff\xff", [255, 0]), (12, 1, b"\x80\x0f\xff", [128, 255])],
+)
+def test_a_tiff_says_what_is_white(tmp_path, bits, photometric, content, grey):
+    sizes = {256: 2, 257: 1, 258: bits, 259: 1, 262: photometric, 277: 1, 278: 1, 279: len(content)}
+    entries = sizes | {273: 8 + 2 + 12 * 9 + 4}
+    listed = [(tag, 4, 1, struct.pack("<L", entries[tag])) for tag in sorted(entries)]
+    (tmp_path / "a.tiff").write_bytes(tags(*listed)[6:] + content)
+    assert read_picture(tmp_path / "a.tiff")[0, 0, [0, 95]].tolist() == grey
+
+
 def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     Image.fromarray(PIXELS).save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:900])
@@ -90,13 +122,16 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "empty.png").touch()
     os.mkfifo(tmp_path / "pipe")
     Image.fromarray(PIXELS).save(tmp_path / "page.eps")
-    Image.fromarray(PIXELS[:, :, 0].astype(np.uint16) * 256).save(tmp_path / "deep.png")
+    Image.fromarray(PIXELS[:, :, 0].astype(np.float32)).save(tmp_path / "float.tiff")
+    Image.fromarray(PIXELS[:, :, 0].astype(np.int32) * 999).save(tmp_path / "deep.tiff")
     for name, words in {
         "none.png": "is not here",
         "text.png": "no picture that can be read",
         "empty.png": "no picture that can be read",
         "cut.jpg": "cannot be read as a picture",
-        "deep.png": "must have 8 bits a channel, got mode I;16",
+        "float.tiff": "must have whole numbers of 8 or 16 bits a channel, got mode F; save it as",
+        "deep.tiff": "must have whole numbers of 8 or 16 bits a channel, got mode I; save it as",
+        "long" * 99: "cannot be read as a picture",
         ".": "is no file",
         "pipe": "is no file",  # it would wait for ever
         "page.eps": "no picture that can be read",  # Ghostscript would run it

@@ -56,24 +56,24 @@ class Prediction:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Return a picture as the network takes it, uint8 [3, 96, 96].
 
-    Turned as its EXIF data say (if they can be read), made RGB, and resized to 96x96 as a whole
-    (its aspect ratio is not kept), averaging over the pixels that fall together. One of 96x96
-    stays as it is; of an animation the first frame counts.
+    Turned as its EXIF data say (if they can be read), made RGB with 8 bits a channel, and resized
+    to 96x96 as a whole (its aspect ratio is not kept), averaging over the pixels that fall
+    together. One of 96x96 stays as it is; of an animation the first frame counts.
 
     Raises:
         UserError: It is missing, or no picture that can be read.
     """
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file")
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of data beside the picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as picture:
                 picture.load()  # before its orientation is read: some keep it behind the pixels
                 upright = _upright(picture)
-                if upright.mode.startswith(("I;16", "I", "F")):
-                    raise UserError(f"{path} must have 8 bits a channel, got mode {upright.mode}")
+                if upright.mode.startswith(("I", "F")):
+                    upright = _eight_bits(upright, path)
                 rgb = upright.convert("RGB")
     except FileNotFoundError:
         raise UserError(f"{path} is not here") from None
@@ -99,6 +99,22 @@ def _upright(picture: Image.Image) -> Image.Image:
     except Exception:  # whatever is wrong there, the picture is not
         return picture
     return picture.transpose(turn)
+
+
+def _eight_bits(picture: Image.Image, path: Path) -> Image.Image:
+    """Return a grey picture of up to 16 bits with 8, rounded; a TIFF says what is white in it."""
+    tags = getattr(picture, "tag_v2", {})
+    bits, *_ = tags.get(ExifTags.Base.BitsPerSample, (16,))
+    white = 2 ** min(bits, 16) - 1
+    numbers = np.asarray(picture)
+    if picture.mode == "F" or numbers.min() < 0 or numbers.max() > white:
+        raise UserError(
+            f"{path} must have whole numbers of 8 or 16 bits a channel, got mode {picture.mode}"
+            "; save it as a PNG"
+        )
+    grey = ((numbers.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    white_is_zero = tags.get(ExifTags.Base.PhotometricInterpretation) == 0
+    return Image.fromarray(~grey if white_is_zero else grey)
 
 
 def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Classifier:
