@@ -208,6 +208,24 @@ def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
         assert drawn.width > 400
 
 
+def test_a_picture_that_cannot_be_read_is_left_out(project):
+    (project / "c\nd.png").touch()
+    arguments = ["predict", "none.png", "a.png", "c\nd.png", "--variant", "cbam_spatial"]
+    done = CliRunner().invoke(commands, [*arguments, "--seed", "1", "--output", "maps.png"])
+    assert done.exit_code == 2
+    assert done.stdout.endswith("  a.png\n")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr.splitlines() == [
+        "none.png is not here; left out",
+        "c\\nd.png is no picture that can be read; PNG and JPEG can; left out",
+        "Maps: maps.png",
+    ]
+    done = CliRunner().invoke(commands, ["predict", "none.png", "--variant", "cbam_spatial"])
+    assert str(done.exception) == "none.png is not here"
+    done = CliRunner().invoke(commands, ["predict", "n.png", "m.png", "--variant", "cbam_spatial"])
+    assert str(done.exception) == "none of the 2 pictures can be read"
+
+
 RESULT = "--output must not be a result of the pipeline, got "
 
 

@@ -65,7 +65,8 @@ def predict(
 ) -> None:
     """Say of each picture whether it has a white patch, and draw what the network looks at.
 
-    A picture is resized to 96x96 as a whole, so a patch of 16 pixels is a sixth of its side.
+    A picture is resized to 96x96 as a whole, so a patch of 16 pixels is a sixth of its side. One
+    that cannot be read is left out, and said to be; the others are done, but the status is 2.
     """
     from whitepatch import prediction
     from whitepatch.figures import style
@@ -87,22 +88,33 @@ def predict(
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
     recorded.refuse_other(f"evaluate@{experiment}-{variant}", and_made=True)
-    images = prediction.images_of([prediction.read_picture(path) for path in pictures], chosen)
+    read = []
+    for path in pictures:
+        try:
+            read.append((path, prediction.read_picture(path)))
+        except UserError as refused:
+            if len(pictures) == 1:
+                raise
+            typer.echo(f"{printable(str(refused))}; left out", err=True)
+    if not read:
+        raise UserError(f"none of the {len(pictures)} pictures can be read")
     network = prediction.trained(experiment, variant, seed, chosen)
-    found = prediction.predict(network, images)
-    for path, probability in zip(pictures, found.probabilities, strict=True):
+    found = prediction.predict(
+        network, prediction.images_of([picture for _, picture in read], chosen)
+    )
+    names = []
+    for (path, _), probability in zip(read, found.probabilities, strict=True):
         verdict = "patch   " if probability > 0.5 else "no patch"
         typer.echo(f"{probability:.4f}  {verdict}  {printable(str(path))}")
-    names = [
-        f"{printable(path.name)}\n{probability:.3f}"
-        for path, probability in zip(pictures, found.probabilities, strict=True)
-    ]
+        names.append(f"{printable(path.name)}\n{probability:.3f}")
     panel = prediction_panel(found.pictures, found.maps, names, title(variant))
     try:
         style.save(panel, output)
     except FileNotFoundError:
         raise UserError(f"--output: no file can be made at {output}; name another place") from None
     typer.echo(f"Maps: {printable(str(output))}", err=True)
+    if len(read) < len(pictures):
+        sys.exit(2)
 
 
 @commands.command()
