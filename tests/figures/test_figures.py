@@ -7,7 +7,7 @@ from PIL import Image
 
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors
-from whitepatch.figures.panels import Panel, attention_panel
+from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
 from whitepatch.statistics import Interval
 
 
@@ -64,6 +64,21 @@ def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everythi
     assert len(figure.axes) == 2 * 3
     outlined = [axes for axes in figure.axes if axes.patches]
     assert len(outlined) == 3, "the first row, and only it, has a patch"
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("sign", ["x", "猫", "😀", "Ǆ", "W", "a.", "a  b ", "שׁ"])
+@pytest.mark.parametrize("times", [20, 62, 255])
+def test_a_name_takes_no_width_from_the_maps(sign, times):
+    maps = dict.fromkeys(["evidence", "attention mean"], np.zeros((1, 24, 24)))
+    name = f"begun{sign * times}"[: times - 7] + "end.png"
+    figure = prediction_panel(np.zeros((1, 3, 96, 96)), maps, [f"{name}\n0.484"], "T")
+    style._settle(figure)
+    inches = figure.get_figwidth()
+    assert min(axes.get_position().width * inches * 120 for axes in figure.axes) > 100
+    label = figure.axes[0].get_ylabel()
+    assert label.startswith("begun")
+    assert label.replace("\n", "").endswith("end.png0.484")
 
 
 def test_places_keep_no_digits_that_vary_between_runs(tmp_path):

@@ -2,6 +2,7 @@
 
 __all__ = ["Panel", "article_panel", "attention_panel", "draw_map", "prediction_panel"]
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from whitepatch.data.binary import SIDE
+from whitepatch.errors import short
 from whitepatch.figures import style
 from whitepatch.localization import far_corners
 from whitepatch.params import Experiment
@@ -155,17 +157,26 @@ def prediction_panel(
     Args:
         pictures: [M, 3, 96, 96], 0 to 1.
         maps: [M, H, W] by name; of several heads only their mean is drawn.
-        names: What to write beside each picture.
+        names: What to write beside each picture; a long line is wrapped, or its middle left out.
         title: Of the network.
     """
     shown = [name for name in maps if name == "evidence" or name in NAMES]
-    figure = style.new(1.3 + 1.6 * (len(shown) + 1), 0.8 + 1.6 * len(pictures))
+    figure = style.new(1.6 * (len(shown) + 2), 0.8 + 1.6 * len(pictures))
     figure.suptitle(title)
     grid = figure.subplots(len(pictures), len(shown) + 1, squeeze=False)
     for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
         style.picture(grid[row, 0], picture)
-        # a file's name may hold what would be a formula
-        grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", parse_math=False)
+        lines = [textwrap.fill(short(line, 72), 16) for line in name.splitlines()]
+        grid[row, 0].set_ylabel(
+            "\n".join(lines),
+            rotation=0,
+            ha="right",
+            va="center",
+            parse_math=False,  # a file's name may hold what would be a formula
+            # no sign of any script is wider than 1.7 em then; most are 0.6
+            family=["DejaVu Sans Mono", "DejaVu Sans"],
+            fontsize=9,
+        )
         for column, key in enumerate(shown, start=1):
             draw_map(grid[row, column], maps[key][row], signed=key == "evidence")
     for axes, key in zip(grid[0], ["picture", *shown], strict=True):
