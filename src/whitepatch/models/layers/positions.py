@@ -12,7 +12,7 @@ SLOWEST = 10000.0
 def sinusoidal_positions(
     channels: int, height: int, width: int, device: torch.device | None = None
 ) -> Tensor:
-    """Return a code of every cell, [C, H, W], float32, in [-1, 1].
+    """Return a code of every cell, [C, H, W], torch's default dtype, in [-1, 1].
 
     With K = C / 4 and w_k = 10000^(-k / K), k = 0 ... K - 1, the channels are sin(row w_k),
     cos(row w_k), sin(column w_k), cos(column w_k), in blocks of K.
