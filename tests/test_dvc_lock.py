@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
+from fnmatch import fnmatchcase
 from hashlib import md5
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from helpers.project import run
 
-from whitepatch import dvc_lock
+from whitepatch import dvc_config, dvc_lock
 from whitepatch.errors import UserError
+from whitepatch.files import PLACES
 
 
 def test_without_a_lock_nothing_is_recorded(tmp_path, monkeypatch):
@@ -35,13 +39,46 @@ def test_a_table_that_stages_read_and_none_makes_is_an_input(tmp_path, monkeypat
     assert found == dvc_lock.Output("report@photos", Path("data/published.csv"), "4")
 
 
-def test_what_is_being_written_is_no_part_of_a_folder(tmp_path):
-    (tmp_path / "a").touch()
-    before = dvc_lock.digest(tmp_path)
-    (tmp_path / ".a.whitepatch-1.npz").touch()
-    assert dvc_lock.digest(tmp_path) == before
-    (tmp_path / ".a.npz").touch()
-    assert dvc_lock.digest(tmp_path) != before
+NAMES = """
+.DS_Store ._a.py .ipynb_checkpoints/a.py .~lock.a.csv# .directory .nfs01 .idea/a.xml .#a.py
+.vscode/a.json .fuse_hidden01 .Trash-0/a.py .AppleDouble/a.py .dropbox.attr .stfolder/a .a.py.swp
+.mypy_cache/a.json .ruff_cache/a .pytest_cache/a .a.whitepatch-1.npz __pycache__/a.py a.pyc a.py~
+#a.py# a.bak a.orig a.rej a.tmp ~$a.csv Thumbs.db Thumbs.db:encryptable desktop.ini __MACOSX/a.py
+@eaDir/a.py a.sync-conflict-1.py
+"""
+LEFT = [*NAMES.split(), "Icon\r", "a (conflicted copy).py"]
+"""What file managers, editors, tools, offices and systems leave in folders, and we ourselves."""
+
+
+def test_what_others_leave_is_no_part_of_a_folder_to_dvc_to_git_and_to_us(
+    root, tmp_path, monkeypatch
+):
+    patterns = [line for line in (root / ".dvcignore").read_text().splitlines() if line]
+    patterns = [line for line in patterns if line[0] != "#" and "/" not in line]
+    met = {x for x in patterns for name in LEFT if fnmatchcase(name.partition("/")[0], x)}
+    assert met == {*patterns}
+    monkeypatch.chdir(tmp_path)
+    for name in (".dvcignore", ".gitignore"):
+        shutil.copy(root / name, tmp_path)
+    run(tmp_path, "git", "init", "-q")
+    kept = {"src/a.py", "src/deep/a.py", "src/Icons/a.png"}
+    for name in {*kept, *(f"src/deep/{name}" for name in LEFT)}:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    assert {str(path) for path in dvc_config.files(Path("src"))} == kept
+    listed = run(tmp_path, "git", "ls-files", "-zo", "--exclude-standard", "src")[1]
+    assert {*listed.split("\0")} - {""} == kept
+    with Repo.init() as repo:
+        assert {*repo.dvcignore.find(repo.fs, str(tmp_path / "src"))} == {
+            str(tmp_path / name) for name in kept
+        }
+
+
+def test_what_git_has_is_part_of_its_folder(root, monkeypatch):
+    monkeypatch.chdir(root)
+    for place in ("src", *PLACES):
+        tracked = run(root, "git", "ls-files", "-z", place)[1].split("\0")[:-1]
+        assert {*map(Path, tracked)} <= {*dvc_config.files(Path(place))} or not tracked
 
 
 def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(locked):

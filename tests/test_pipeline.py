@@ -385,7 +385,7 @@ def test_the_overview_shows_no_number_that_was_changed_behind_dvcs_back(ran, tmp
 
 
 @pytest.mark.pipeline
-def test_what_a_killed_stage_left_half_written_enters_no_sum_and_goes(ran, tmp_path):
+def test_what_a_killed_stage_or_others_left_enters_no_sum(ran, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(ran, folder)
     lock = (folder / "dvc.lock").read_bytes()
@@ -393,10 +393,14 @@ def test_what_a_killed_stage_left_half_written_enters_no_sum_and_goes(ran, tmp_p
         pass
     left = folder / f"reports/tiny/maps/.cnn.whitepatch-{gone.pid}.npz"
     left.write_bytes(b"half")
+    others = ("models/tiny/cnn/.DS_Store", "src/whitepatch/data/Thumbs.db", "reports/tiny/maps/#x#")
+    for name in others:
+        (folder / name).write_bytes(b"")
     assert run(folder, "dvc", "repro", "report@tiny")[0] == 0
     assert (folder / "dvc.lock").read_bytes() == lock
     run(folder, "dvc", "repro", "compare")  # always runs, and tidies up
     assert not left.exists()
+    assert run(folder, "whitepatch", "verify", "--hashes")[0] == 0
 
 
 @pytest.mark.pipeline

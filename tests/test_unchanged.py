@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,8 @@ def test_code_that_is_written_to_while_it_is_imported_is_refused():
         refuse_touched()
 
 
-def test_what_is_no_other_content_is_no_change(monkeypatch):
+def test_what_is_no_other_content_is_no_change(root, monkeypatch):
+    shutil.copy(root / ".dvcignore", ".")
     for name in ("train.py", "data/a.py"):
         os.utime(name, (1, 1))
         set_(name, "more")

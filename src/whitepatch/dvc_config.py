@@ -1,12 +1,26 @@
 """DVC's own settings, from whichever of its files they come."""
 
-__all__ = ["FOLDER", "cache", "setting"]
+__all__ = ["FOLDER", "cache", "files", "setting"]
 
+import re
+from collections.abc import Iterator
+from fnmatch import translate
 from pathlib import Path
 
 from whitepatch.errors import UserError
 
 FOLDER = Path(".dvc")
+
+IGNORE = Path(".dvcignore")
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder that DVC counts: what others leave there is no part of it."""
+    lines = IGNORE.read_text(encoding="utf-8").splitlines() if IGNORE.exists() else []
+    left = re.compile("|".join(translate(line) for line in lines if line and line[0] != "#") or "$")
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(map(left.match, path.relative_to(folder).parts)):
+            yield path
 
 
 def cache() -> Path:

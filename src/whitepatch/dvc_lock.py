@@ -16,7 +16,6 @@ from typing import Any
 
 from whitepatch import dvc_config, programs
 from whitepatch.errors import UserError
-from whitepatch.files import is_scratch
 
 LOCK = Path("dvc.lock")
 
@@ -129,8 +128,7 @@ def digest(path: Path) -> str:
     if path.is_dir():
         listed = [
             {"md5": digest(file), "relpath": file.relative_to(path).as_posix()}
-            for file in path.rglob("*")
-            if file.is_file() and file.name != ".gitignore" and not is_scratch(file)
+            for file in dvc_config.files(path)
         ]
         listed.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
         return md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from whitepatch import chosen, naming, paths
+from whitepatch import chosen, dvc_config, naming, paths
 from whitepatch.errors import UserError
 from whitepatch.files import digest
 from whitepatch.params import Params, of_protocol
@@ -240,7 +240,7 @@ def _summary(name: str, params: Params) -> Run:
         *(folder / name for name in ("report.html", "comparison.csv", "claims.json")),
         paths.contact_sheet(name),
     ]
-    figures = sorted((folder / "figures").iterdir())
+    figures = sorted(dvc_config.files(folder / "figures"))
     is_current = _watched(*pages, *figures, paths.split(name))
     comparison = pd.read_csv(folder / "comparison.csv")
 

@@ -14,7 +14,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Self
 
-from whitepatch import paths, plain_yaml
+from whitepatch import dvc_config, paths, plain_yaml
 from whitepatch.errors import UserError
 from whitepatch.processes import dependencies, stage
 
@@ -149,11 +149,6 @@ def _keys(name: str) -> list[str]:
 def _files() -> Iterator[Path]:
     for path in map(Path, map(os.path.relpath, dependencies())):
         if path.is_dir():
-            yield from (file for file in path.rglob("*") if file.is_file() and not _is_aside(file))
+            yield from dvc_config.files(path)
         elif path.exists():
             yield path
-
-
-def _is_aside(file: Path) -> bool:
-    """Say whether Python, or an editor, keeps a file for itself."""
-    return file.name.startswith(".") or file.name.endswith(("~", ".pyc"))
