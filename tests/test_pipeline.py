@@ -625,6 +625,26 @@ def test_leftovers_of_a_variant_are_refused_with_the_cure(ran, tmp_path):
 
 
 @pytest.mark.pipeline
+def test_an_experiment_of_fewer_variants_in_dvcs_own_copy_ends(ran, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(ran, folder)
+    for command in (["add", "-A"], ["commit", "-qm", "All"]):
+        run(folder, "git", "-c", "user.name=she", "-c", "user.email=she@example.org", *command)
+    given = ["--temp", "--name", "fewer", "-S", "variants=[cnn,cbam_spatial]", "report@demo"]
+    status, said = run(folder, "dvc", "exp", "run", *given)
+    assert status == 0, said
+    assert run(folder, "git", "status", "--porcelain") == (0, "")
+    name = run(folder, "git", "for-each-ref", "--format=%(refname)", "refs/exps/**/fewer")[1]
+    lock = YAML(typ="safe", pure=True).load(
+        run(folder, "git", "show", f"{name.strip()}:dvc.lock")[1]
+    )
+    (history,) = (
+        x for x in lock["stages"]["report@demo"]["deps"] if x["path"] == "reports/demo/history"
+    )
+    assert history["nfiles"] == 2
+
+
+@pytest.mark.pipeline
 def test_killed_anywhere_it_mends_to_the_same_bytes(ran, tmp_path):
     """`make torture` does this fifty times."""
     folder = tmp_path.resolve() / "copy"
