@@ -81,6 +81,21 @@ def test_what_git_has_is_part_of_its_folder(root, monkeypatch):
         assert {*map(Path, tracked)} <= {*dvc_config.files(Path(place))} or not tracked
 
 
+@pytest.mark.parametrize("setting", ["true", "input", "false"])
+def test_a_text_has_the_same_bytes_however_git_is_set(root, tmp_path, setting):
+    assert "crlf" not in run(root, "git", "ls-files", "--eol")[1]
+    shutil.copy(root / ".gitattributes", tmp_path)
+    contents = {"a.csv": b"1\n2\n", "a.png": b"\x89PNG\r\n\x1a\n\0\n"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    for command in ("init -q", f"config core.autocrlf {setting}", "add ."):
+        assert run(tmp_path, "git", *command.split())[0] == 0
+    for name, content in contents.items():
+        (tmp_path / name).unlink()
+        assert run(tmp_path, "git", "checkout", name)[0] == 0
+        assert (tmp_path / name).read_bytes() == content
+
+
 def test_what_is_damaged_in_the_cache_too_is_not_to_be_taken_from_there(locked):
     (output, _) = dvc_lock.outputs(dvc_lock.read())
     assert output.cure() == "dvc repro -f -s train@demo-cnn", "what DVC has not it cannot give"
