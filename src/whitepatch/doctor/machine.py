@@ -90,7 +90,7 @@ def disk(everything: Params | None) -> list[Finding]:
     said = f"{free / 1e9:.1f} GB free; {OURS / 1e9} GB for results"
     said += f", {stl10 / 1e9:.1f} GB to fetch STL-10" if stl10 else ""
     if free < OURS:
-        return [Finding("disk", "bad", said, "free some; unused results: dvc gc --workspace")]
+        return [Finding("disk", "bad", said, "free some")]
     if free < OURS + stl10:
         return [Finding("disk", "look", said, "free some before article or corrected")]
     return [Finding("disk", "ok", said)]
