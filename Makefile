@@ -15,7 +15,8 @@ PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= $(ENV)/bin/python -I -m pip
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(ENV)/ready ## install everything into .venv (about 6 GB: the CUDA build of torch)
+setup: ## install everything into .venv (about 6 GB: the CUDA build of torch)
+	@$(FINE) || $(MAKE) --no-print-directory alone
 
 demo: ## rebuild the small experiment offline, from pictures to report and MLflow
 photos: ## rebuild the experiment behind the README's numbers (an hour and a half on 2 cores)
@@ -100,10 +101,30 @@ audit: setup ## ask PyPI for known faults of the pinned packages; sends their na
 clean: ## remove the environment and all scratch; results and DVC's cache stay
 	@rm -rf $(ENV) checkpoints mutants .coverage* coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# uv itself comes first, at the version and hash that requirements.txt pins; then all the rest.
-$(ENV)/ready: requirements.txt pyproject.toml
+# What is asked of it: that it was made of the same pins, here (not in the folder that this is a copy of),
+# and by the Python that is named, if one is. Who finds it otherwise makes it anew, one at a time.
+PINS = cat requirements.txt pyproject.toml
+OURS := import importlib.util as util, os, sys; \
+	sys.exit(not (sys.argv[1] in ("", sys.version) and \
+	os.path.samefile(util.find_spec("whitepatch").origin, "src/whitepatch/__init__.py")))
+NAMED = $(if $(filter file,$(origin PYTHON)),,$$("$(PYTHON)" -c 'import sys; print(sys.version)' || echo none))
+FINE = { $(PINS) | cmp -s - $(ENV)/ready && $(ENV)/bin/python -I -c '$(OURS)' "$(NAMED)"; } 2> /dev/null
+ALONE := import fcntl, subprocess as sub, sys; \
+	pins = open("requirements.txt", "r+"); fcntl.flock(pins, fcntl.LOCK_EX); make = sys.argv[1:]; \
+	sys.exit(sub.call([*make, "fine"], stderr=sub.DEVNULL) and sub.call([*make, "anew"]))
+
+.PHONY: alone fine anew
+alone:
 	@"$(PYTHON)" -c '$(FITS)' 2> /dev/null || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@"$(PYTHON)" -c '$(ALONE)' "$(MAKE)" --no-print-directory
+
+fine:
+	@$(FINE)
+
+# uv itself comes first, at the version and hash that requirements.txt pins; then all the rest.
+anew:
+	@[ ! -h $(ENV) ] || rm $(ENV)
 	@"$(PYTHON)" -m venv --clear $(ENV)
 	@awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.txt > $(ENV)/uv.txt
 	@echo "Installing into $(ENV): a few minutes and about 6 GB"
@@ -111,4 +132,4 @@ $(ENV)/ready: requirements.txt pyproject.toml
 	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --require-hashes -r requirements.txt || \
 		$(PIP) install --quiet --require-hashes -r requirements.txt
 	@$(ENV)/bin/uv pip install --quiet --python $(ENV)/bin/python --no-deps --no-build-isolation --editable .
-	@touch $@
+	@$(PINS) > $(ENV)/ready

@@ -66,4 +66,5 @@ def _checked(what: str, check: Check, everything: Params | None) -> list[Finding
     # a doctor that falls ill helps nobody
     except Exception as error:
         said = f"could not be looked at: {type(error).__name__}: {short(str(error), 200)}"
-        return [Finding(what, "bad", said, "make setup; if it stays, it is our fault: report it")]
+        cure = "rm -rf .venv && make setup; if it stays, it is our fault: report it"
+        return [Finding(what, "bad", said, cure)]

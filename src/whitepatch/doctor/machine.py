@@ -50,7 +50,7 @@ def packages(_: Params | None) -> list[Finding]:
         if have != pins.get(name, have):
             wrong.append(f"{name} {have} instead of {pins[name]}")
     if wrong:
-        return [Finding("packages", "bad", "; ".join(wrong), "rm -f .venv/ready && make setup")]
+        return [Finding("packages", "bad", "; ".join(wrong), "rm -rf .venv && make setup")]
     return [Finding("packages", "ok", f"all {len(names)} as requirements.txt pins them")]
 
 
