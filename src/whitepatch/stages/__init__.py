@@ -22,7 +22,7 @@ from urllib.parse import quote
 import typer
 from safetensors import SafetensorError
 
-from whitepatch import dvc_config, dvc_lock, paths, plain_yaml, recorded
+from whitepatch import dvc_lock, paths, recorded
 from whitepatch.errors import CURES, UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
@@ -136,21 +136,6 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
         sys.__excepthook__(kind, error, trace)
 
 
-def _leave_out_other_variants() -> None:
-    """Remove, in a copy that DVC made for an experiment, what variants that it leaves out have.
-
-    Git put it there, so nothing is lost; a report would refuse it, and nobody could remove it.
-    """
-    verb, _, name = of_dvc().partition("@")
-    if verb == "report" and ".dvc/tmp/exps/" in Path.cwd().as_posix():
-        variants = plain_yaml.read(paths.PARAMS)["variants"]
-        for of in (paths.history, paths.metrics, paths.maps):
-            for path in dvc_config.files(of(name, "").parent):
-                if path.stem not in variants:
-                    path.unlink()
-
-
 sys.excepthook = _uncaught
 with _in_a_line():
-    _leave_out_other_variants()
     remember()

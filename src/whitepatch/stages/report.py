@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from whitepatch import params, paths
-from whitepatch.errors import UserError
 from whitepatch.figures import style
 from whitepatch.files import replacing, write_json
 from whitepatch.report import page
@@ -30,7 +29,6 @@ STAGES = {
 def main(name: str) -> None:
     """Write the tables, claims, figures and page of an experiment."""
     everything = params.load()
-    _refuse_leftovers(name, everything.variants)
     results = load(name, everything)
     histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in results.metrics}
     maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
@@ -83,18 +81,6 @@ def _inputs(name: str, variants: Sequence[str]) -> page.Table:
         for file, stage in files
     ]
     return page.Table(["file", "made by", "MD5"], rows)
-
-
-def _refuse_leftovers(name: str, variants: Sequence[str]) -> None:
-    """Refuse files of variants that params.yaml no longer names: they would count as inputs."""
-    folders = [of(name, "").parent for of in (paths.history, paths.metrics, paths.maps)]
-    files = [path for folder in folders for path in folder.glob("[!.]*")]
-    left = [path for path in files if path.stem not in variants]
-    if left:
-        raise UserError(
-            f"{left[0]} belongs to no variant of params.yaml; remove what is left of it: "
-            f"rm {' '.join(map(str, left))}"
-        )
 
 
 if __name__ == "__main__":
