@@ -107,3 +107,26 @@ def test_a_variant_without_a_file_is_named_with_the_cure():
     with pytest.raises(UserError, match=r"'resnet' has no file resnet\.py in .*variants"):
         build("resnet", 0)
     assert title("cnn") == "CNN"
+
+
+def test_as_printed_linear_attention_starts_blind_and_almost_nothing_of_it_learns():
+    """Defect 2 of docs/article.md: its norm takes the mean that the head asks for."""
+    pictures = torch.randn(8, 3, 96, 96, generator=torch.Generator().manual_seed(5)).double()
+    labels = (torch.arange(8) % 2).double()
+    spreads, steepest = {}, {}
+    for variant in ("mha_linear", "mha_linear_tokens"):
+        network = build(variant, 0).double().train()
+        logits = network(pictures)
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, labels).backward()
+        spreads[variant] = float((logits.max() - logits.min()).detach())
+        steepest[variant] = {
+            name: float(weight.grad.abs().max()) for name, weight in network.named_parameters()
+        }
+    assert spreads["mha_linear"] < 1e-14 < 1e-3 < spreads["mha_linear_tokens"]
+    assert min(steepest["mha_linear_tokens"].values()) > 1e-5
+    learns = {name for name, gradient in steepest["mha_linear"].items() if gradient > 1e-12}
+    assert learns == {
+        "attention.attention.norm.weight",
+        "attention.attention.norm.bias",
+        "head.bias",
+    }
