@@ -64,13 +64,19 @@ def test_a_command_runs_in_it():
     assert done.stdout.startswith("/bin/sh None /")
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from whitepatch.figures.style import new; new(1, 1).savefig('/dev/stdout', format='png')",
+        # it is carried by matplotlib, which need not be imported
+        "from whitepatch.sources.photos.catalogue import read; read('grace_hopper')"
+        ".save('/dev/stdout', format='png')",
+    ],
+)
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "svg", "x"])
-def test_figures_are_drawn_whatever_backend_is_named(backend):
-    draw = (
-        "import sys; from whitepatch.figures.style import new; new(1, 1).savefig(sys.stdout.buffer)"
-    )
+def test_pictures_are_read_and_drawn_whatever_backend_is_named(backend, program):
     done = subprocess.run(
-        [sys.executable, "-c", draw],
+        [sys.executable, "-c", program],
         env=programs.environment(MPLBACKEND=backend),
         capture_output=True,
         check=False,

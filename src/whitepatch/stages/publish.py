@@ -15,8 +15,9 @@ def main(name: str) -> None:
     count = publish(experiment, replay.experiment_tags(name, runs), runs)
     # digests only: run ids and addresses would differ between two machines with equal results
     write_json(paths.MLFLOW / f"{name}.json", {run.key: run.digest for run in runs})
+    left = count.pop("left")
     told = ", ".join(f"{number} {what}" for what, number in count.items())
-    told += " to another clone, which published them" * bool(count["left"])
+    told += f"; {left} that another clone published are left" if left else ""
     print(f"MLflow, {experiment}: {told}", file=sys.stderr)  # noqa: T201
 
 

@@ -7,8 +7,9 @@ __all__ = ["PHOTOGRAPHS", "Photograph", "read"]
 
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image
 
@@ -119,8 +120,11 @@ def read(name: str) -> Image.Image:
     photograph = PHOTOGRAPHS[name]
     cure = f"install the {photograph.package} that requirements.txt pins: make setup"
     try:
-        content = (files(photograph.package) / photograph.file).read_bytes()
-    except (FileNotFoundError, ModuleNotFoundError):
+        # looked for, not imported: that takes seconds, and may fail for reasons of its own
+        spec = find_spec(photograph.package)
+        (folder,) = (spec and spec.submodule_search_locations) or [""]
+        content = Path(folder, photograph.file).read_bytes()
+    except FileNotFoundError:
         raise UserError(
             f"photograph {name}: {photograph.package} does not carry {photograph.file}; {cure}"
         ) from None
