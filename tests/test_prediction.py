@@ -95,7 +95,6 @@ DEEP = PIXELS[:, :, 0].astype(np.uint16) * 257
         ("ppm", DEEP),
         ("tiff", DEEP),
         ("tiff", DEEP.astype(">u2")),
-        ("tiff", DEEP.astype(np.int32)),
     ],
 )
 def test_sixteen_bits_are_rounded_to_eight(tmp_path, kind, numbers):
@@ -123,7 +122,7 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     Image.fromarray(PIXELS).save(tmp_path / "page.eps")
     Image.fromarray(PIXELS[:, :, 0].astype(np.float32)).save(tmp_path / "float.tiff")
-    Image.fromarray(PIXELS[:, :, 0].astype(np.int32) * 999).save(tmp_path / "deep.tiff")
+    Image.fromarray(PIXELS[:, :, 0].astype(np.int32)).save(tmp_path / "deep.tiff")
     for name, words in {
         "none.png": "is not here",
         "text.png": "no picture that can be read",

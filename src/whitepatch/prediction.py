@@ -105,9 +105,9 @@ def _eight_bits(picture: Image.Image, path: Path) -> Image.Image:
     """Return a grey picture of up to 16 bits with 8, rounded; a TIFF says what is white in it."""
     tags = getattr(picture, "tag_v2", {})
     bits, *_ = tags.get(ExifTags.Base.BitsPerSample, (16,))
-    white = 2 ** min(bits, 16) - 1
+    white = 2**bits - 1
     numbers = np.asarray(picture)
-    if picture.mode == "F" or numbers.min() < 0 or numbers.max() > white:
+    if picture.mode == "F" or bits > 16 or numbers.min() < 0 or numbers.max() > white:
         raise UserError(
             f"{path} must have whole numbers of 8 or 16 bits a channel, got mode {picture.mode}"
             "; save it as a PNG"

@@ -3,21 +3,22 @@
 `python -I -m whitepatch.programs COMMAND ...` runs a command in it; the Makefile does.
 """
 
-__all__ = ["environment"]
+__all__ = ["compute_as_asked", "environment"]
 
 import os
 import sys
 from pathlib import Path
 
-OURS = (
-    *("BASH_ENV", "GIT_", "MLFLOW_", "MPLBACKEND", "PIP_", "PYTHON"),
-    *("GOMP_", "KMP_", "MKL_", "OMP_"),  # params.yaml says how many threads compute
-)
+THREADS = ("GOMP_", "KMP_", "MKL_", "OMP_")
+"""Beginnings of what the libraries that compute read when they are loaded."""
+
+OURS = ("BASH_ENV", "GIT_", "MLFLOW_", "MPLBACKEND", "PIP_", "PYTHON", *THREADS)
 """Beginnings of the variables that are ours to decide: they are left out, or set."""
 
 THEIRS = (
     *("GIT_ASKPASS", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_", "GIT_SSH", "GIT_SSL_"),
-    *("MLFLOW_HTTP_REQUEST_", "MLFLOW_S3_", "MLFLOW_TRACKING_"),
+    *("MLFLOW_ARTIFACT_", "MLFLOW_BOTO_", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_HTTP_"),
+    *("MLFLOW_KERBEROS_", "MLFLOW_S3_", "MLFLOW_TRACKING_", "MLFLOW_WORKSPACE"),
     *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONUTF8"),
 )
 """Those among them that stay the user's: who somebody is, and where the servers are."""
@@ -37,6 +38,17 @@ def environment(*dropped: str, **ours: str) -> dict[str, str]:
     }
     # DVC runs stages by SHELL, which may be a program that refuses; they import what runs here
     return kept | {"SHELL": "/bin/sh", "PYTHONPATH": str(Path(__file__).parents[1])} | ours
+
+
+def compute_as_asked() -> None:
+    """Start this program anew without what others set of threads, if there is any of it.
+
+    With OMP_DYNAMIC=true a gradient may lack the share of a thread that never ran. How many threads
+    there are is asked for by `runtime.threads`; the variable that names a number does no harm.
+    """
+    harmless = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    if any(name.startswith(THREADS) and name not in harmless for name in os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ def alone(home: Path) -> None:
         DVC_SITE_CACHE_DIR=str(home / "dvc"),
         DVC_SYSTEM_CONFIG_DIR=str(home),
         GIT_CONFIG_NOSYSTEM="1",
+        # a checkout may be somebody else's, as in a container
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0="safe.directory",
+        GIT_CONFIG_VALUE_0="*",
         MLFLOW_DISABLE_TELEMETRY="true",
         OMP_NUM_THREADS="1",
         NO_PROXY="127.0.0.1",

@@ -22,7 +22,7 @@ from urllib.parse import quote
 import typer
 from safetensors import SafetensorError
 
-from whitepatch import dvc_lock, paths, recorded
+from whitepatch import dvc_lock, paths, programs, recorded
 from whitepatch.errors import CURES, UserError, short
 from whitepatch.exclusive import exclusive, tidy
 from whitepatch.files import PLACES, sweep
@@ -86,6 +86,7 @@ def run_app(app: typer.Typer) -> None:
     So does what the machine refuses: no space, no permission, no place to write. Under DVC, what a
     stage builds on is compared with dvc.lock before.
     """
+    programs.compute_as_asked()
     # torch says this in several lines; runtime.py says it in one
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
     with _in_a_line():

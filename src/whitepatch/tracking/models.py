@@ -112,7 +112,9 @@ def _is_theirs(client: "MlflowClient", model: Model, version_number: str) -> boo
     try:
         version = client.get_model_version(model.registered, version_number)
         found = client.get_run(str(version.run_id))
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return False
     return found.info.lifecycle_stage == "active" and not is_ours(found)
 

@@ -16,9 +16,10 @@ from whitepatch.tracking.trouble import reason
 
 
 def clone() -> str:
-    """Return what this clone of the project calls itself: a random number, and where it lies.
+    """Return what this clone calls itself: by a file with a random number, and where that lies.
 
-    So a copied folder is another clone; so is one whose `mlflow/` was removed.
+    So a copied folder is another clone, on another machine too; so is one whose `mlflow/` was
+    removed.
     """
     name = paths.MLFLOW / "clone"
     if not name.exists():
@@ -26,7 +27,7 @@ def clone() -> str:
         with FileLock(paths.MLFLOW / "store.lock"):
             if not name.exists():  # somebody else may have come first
                 write_text(name, f"{uuid4()}\n")
-    return digest(name, str(name.absolute()).encode())[:16]
+    return digest(name, f"{name.absolute()}:{name.stat().st_ino}".encode())[:16]
 
 
 def make() -> None:

@@ -37,7 +37,7 @@ def serve(port: int) -> int:
     refuse_taken(port)
     print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
     environment = programs.environment(
-        "MLFLOW_",  # what somebody has set for a server of theirs
+        *("MLFLOW_", "UVICORN_"),  # what somebody has set for a server of theirs
         **QUIET,
         PYTHONWARNINGS="ignore",  # the server's own, of no use to who looks at runs
         # not as an argument, which everybody on this machine can read

@@ -160,8 +160,9 @@ def remove_artifacts(uri: str) -> None:
 
 
 def is_ours(found: Any) -> bool:
-    """Say whether this clone wrote a run; in the project's own store nobody else does."""
-    return is_own() or found.data.tags.get(OWNER) == own.clone()
+    """Say whether this clone wrote a run; without a tag, what its own store has."""
+    owner = found.data.tags.get(OWNER)
+    return owner == own.clone() or (owner is None and is_own())
 
 
 def me(process: int | None = None) -> str:

@@ -40,6 +40,9 @@ LONGEST_PAUSE = 30.0
 
 MOST_REDIRECTS = 10
 
+CONNECTION = RequestException, HTTPError, ConnectionError, TimeoutError
+"""What a connection that fails raises; another may not."""
+
 GZIP = b"\x1f\x8b"
 """How every gzip file begins."""
 
@@ -202,7 +205,7 @@ class Download:
             with self._ask() as response:
                 self._reached = self._patience.reached = True
                 yield from self._answer(response)
-        except (RequestException, HTTPError, ConnectionError, TimeoutError) as error:
+        except CONNECTION as error:
             raise self._broken(error) from None
 
     def _ask(self) -> Response:
@@ -243,6 +246,8 @@ class Download:
             raise Refused(_words(_root(answer)))
         if isinstance(answer, ValueError) and not isinstance(answer, RequestException):
             raise Refused(f"its answer cannot be understood ({_words(answer)})")
+        if isinstance(answer, OSError) and not isinstance(answer, CONNECTION):
+            raise Refused(_words(str(answer)))  # certificates that are not here, for one
         if isinstance(answer, BaseException):
             raise answer
         return answer
