@@ -109,15 +109,21 @@ OURS := import importlib.util as util, os, sys; \
 	os.path.samefile(util.find_spec("whitepatch").origin, "src/whitepatch/__init__.py")))
 NAMED = $(if $(filter file,$(origin PYTHON)),,$$("$(PYTHON)" -c 'import sys; print(sys.version)' || echo none))
 FINE = { $(PINS) | cmp -s - $(ENV)/ready && $(ENV)/bin/python -I -c '$(OURS)' "$(NAMED)"; } 2> /dev/null
-ALONE := import fcntl, subprocess as sub, sys; \
-	pins = open("requirements.txt", "r+"); fcntl.flock(pins, fcntl.LOCK_EX); make = sys.argv[1:]; \
-	sys.exit(sub.call([*make, "fine"], stderr=sub.DEVNULL) and sub.call([*make, "anew"]))
+define ALONE
+import contextlib, fcntl, subprocess, sys
+with open("requirements.txt") as pins:
+    with contextlib.suppress(OSError): # a disk that knows no locks
+        fcntl.flock(pins, fcntl.LOCK_EX)
+    fine, anew = ([*sys.argv[1:], target] for target in ("fine", "anew"))
+    sys.exit(subprocess.call(fine, stderr=subprocess.DEVNULL) and subprocess.call(anew))
+endef
+export ALONE
 
 .PHONY: alone fine anew
 alone:
 	@"$(PYTHON)" -c '$(FITS)' 2> /dev/null || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=/path/to/python3.11"; exit 2; }
-	@"$(PYTHON)" -c '$(ALONE)' "$(MAKE)" --no-print-directory
+	@"$(PYTHON)" -c "$$ALONE" "$(MAKE)" --no-print-directory
 
 fine:
 	@$(FINE)
