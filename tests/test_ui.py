@@ -69,6 +69,20 @@ def test_the_ui_says_where_it_is_when_it_answers_and_leaves_nothing_running(proj
     assert not listeners(port), "no worker is left"
 
 
+def test_the_ui_opens_though_results_are_not_those_of_the_lock(project):
+    lock = project / "dvc.lock"
+    recorded = lock.read_text()
+    page = re.search(r"report\.html\n +hash: md5\n +md5: (\w+)", recorded)[1]
+    lock.write_text(recorded.replace(page, "0" * 32))
+    try:
+        with opened(project, free_port()) as (_, said):
+            assert (
+                "tiny is not published: reports/tiny/report.html is not what dvc.lock has" in said
+            )
+    finally:
+        lock.write_text(recorded)
+
+
 def test_mlflow_s_own_command_predicts_what_the_stage_did(project, tmp_path):
     """`mlflow models predict`, in a process of its own, by the alias of the registry."""
     assert run(project, "whitepatch", "publish")[0] == 0

@@ -160,7 +160,11 @@ def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)
 
     refuse_taken(port)
     if found := _reported():
-        publish(found)
+        for name in found:
+            try:
+                publish([name])
+            except UserError as differs:  # what is there already can be looked at all the same
+                typer.echo(f"{name} is not published: {differs}", err=True)
     elif is_own() and not (paths.MLFLOW / "mlflow.db").exists():
         raise UserError(NOTHING_YET)
     else:  # what trainings show while they run

@@ -3,6 +3,7 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from whitepatch.figures import style
@@ -92,6 +93,28 @@ def test_places_keep_no_digits_that_vary_between_runs(tmp_path):
     first = (tmp_path / "a.png").read_bytes()
     style.save(figure, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == first
+
+
+def test_no_place_is_minus_zero():
+    """A PDF would say 0 or -0, as the solver of the layout happens to end."""
+    figure = style.new(2, 2)
+    parts = figure.subfigures(1, 2)
+    axes = parts[0].subplots()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    parts[0].bbox_relative.set_points(np.array([[-1e-17, -1e-12], [0.5, 1]]))
+    axes.set_position([-1e-17, -1e-9, 1, 1])
+    figure.set_layout_engine(Settled())
+    style._settle(figure)
+    for place in (axes.get_position(original=True).bounds, parts[0].bbox_relative.get_points()):
+        assert not np.signbit(place).any()
+
+
+class Settled(ConstrainedLayoutEngine):
+    """Leaves everything where it is."""
+
+    def execute(self, fig):
+        pass
 
 
 def test_errors_show_every_seed():

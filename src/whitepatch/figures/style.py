@@ -65,8 +65,12 @@ def _settle(figure: Figure) -> None:
         return  # settled already
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        corners = part.bbox_relative.get_points()
+        part.bbox_relative.set_points(np.where(np.abs(corners) < 1e-9, 0.0, corners))  # never -0
     for axes in figure.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
+        places = np.round(axes.get_position(original=True).bounds, 6) + 0.0  # never -0
+        axes.set_position(places.tolist())
 
 
 def _with_few_colours(image: Image.Image) -> Image.Image:
