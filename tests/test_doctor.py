@@ -81,7 +81,7 @@ def test_a_fresh_project_is_well_and_stays_as_it_is(here):
     assert len(lines) == 12
     assert {line[:4] for line in lines} <= {"ok  ", "look"}
     assert "\033" not in said, "no colours where there is no terminal"
-    assert "ok    pipeline demo  has not run; to run it: make demo" in lines
+    assert "ok    pipeline tiny  has not run; to run it: make tiny" in lines
     assert "ok    git            all is committed" in lines
 
 
@@ -262,7 +262,7 @@ def test_a_cache_that_cannot_be_written_is_bad(here, monkeypatch):
     ],
 )
 def test_what_dvc_answers(here, monkeypatch, answer, state, said, cure):
-    (here / "dvc.lock").write_text("stages:\n  report@demo:\n    cmd: another\n", encoding="utf-8")
+    (here / "dvc.lock").write_text("stages:\n  report@tiny:\n    cmd: another\n", encoding="utf-8")
     monkeypatch.setattr(kept, "ask", lambda *_: answer)
     (found,) = kept.pipeline(params.load())
     assert (found.state, found.said, found.cure) == (state, said, cure)
@@ -295,8 +295,8 @@ def test_published_numbers_that_are_gone_are_bad(here, monkeypatch):
 
 def test_results_that_the_lock_does_not_know_are_not_to_be_made_again(here, monkeypatch):
     monkeypatch.setattr(kept, "ask", lambda *_: (0, "{}", ""))
-    (here / "reports/demo").mkdir(parents=True)
-    (here / "reports/demo/report.md").touch()
+    (here / "reports/tiny").mkdir(parents=True)
+    (here / "reports/tiny/report.md").touch()
     (found,) = kept.pipeline(params.load())
     assert (found.state, found.cure) == ("look", "git checkout HEAD dvc.lock")
 
@@ -339,12 +339,12 @@ def test_the_state_of_the_pipeline(here):
     everything = params.load()
     assert kept.pipeline(everything)[0].said.startswith("has not run")
     (here / "dvc.lock").write_text(
-        "schema: '2.0'\nstages:\n  report@demo:\n    cmd: another\n", encoding="utf-8"
+        "schema: '2.0'\nstages:\n  report@tiny:\n    cmd: another\n", encoding="utf-8"
     )
     (found,) = kept.pipeline(everything)
     assert found.state == "look"
     assert "stages differ from dvc.lock: fetch@photos" in found.said
-    (here / "dvc.lock").write_text("schema: '2.0'\nstages:\n  report@demo:\n    cm")
+    (here / "dvc.lock").write_text("schema: '2.0'\nstages:\n  report@tiny:\n    cm")
     (found,) = kept.pipeline(everything)
     assert (found.state, found.cure) == ("bad", "git checkout HEAD dvc.lock")
 
