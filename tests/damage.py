@@ -69,7 +69,7 @@ CURE = re.compile(
 """Whatever a message tells people to type."""
 
 OURS = re.compile(r'^Traceback.*^  File "[^"]*src/whitepatch/', re.MULTILINE | re.DOTALL)
-"""A traceback of ours; of damaged settings DVC has its own, and the doctor says it in a line."""
+"""A traceback of ours; of damaged settings DVC has its own."""
 
 IN_THE_WAY = re.compile(r"(\S+): Is a directory; .*move it away")
 """A folder that lies where a file must be."""
@@ -185,7 +185,7 @@ class Damage:
                 status, said = run(self.folder, "whitepatch", "verify", "--hashes")
             if status == 0:
                 break
-            cures = CURE.findall(said) or self._asked_of_the_doctor()
+            cures = CURE.findall(said) or self._documented()
             cures = [f"rm -r {path}" for path in IN_THE_WAY.findall(said)] or cures
             assert cures, f"{what}: no cure is named: {said}"
             fresh = [cure for cure in cures if cure not in typed]
@@ -205,14 +205,14 @@ class Damage:
         )
         return len(typed)
 
-    def _asked_of_the_doctor(self) -> list[str]:
-        """Return cures where DVC names none: `whitepatch doctor` says them, or who does."""
-        _, said = run(self.folder, "whitepatch", "doctor")
-        if "-> whitepatch verify --hashes" in said:
-            said += run(self.folder, "whitepatch", "verify", "--hashes")[1]
-        assert "Traceback" not in said, said
-        ours = ["git checkout params.yaml"] if "bad   params.yaml" in said else []
-        return ours + CURE.findall(said)
+    def _documented(self) -> list[str]:
+        """Return cures where DVC names none, as docs/pipeline.md has them."""
+        _, said = run(self.folder, "whitepatch", "verify", "--hashes")
+        _, changed = run(self.folder, "git", "status", "--porcelain", *KINDS["DVC's own"])
+        return [
+            *CURE.findall(said),
+            *(f"rm -rf {line[3:]} && git checkout {line[3:]}" for line in changed.splitlines()),
+        ]
 
     def _must(self, *command: str) -> None:
         status, said = run(self.folder, *command)

@@ -1,9 +1,7 @@
 """The command line for people: `whitepatch --help`."""
 
-import json
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -173,27 +171,16 @@ def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)
 
 
 @commands.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
-    """Look whether all is here that a run needs; say what mends what is not. Changes nothing.
-
-    Ends with status 1 if something is bad.
-    """
+def doctor() -> None:
+    """Look whether all is here that a run needs; status 1 if it is not. Changes nothing."""
     from whitepatch.doctor import examine
 
-    found = examine()
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
-    else:
-        width = max(len(one.what) for one in found)
-        for one in found:
-            colour = {"ok": "green", "look": "yellow", "bad": "red"}[one.state]
-            # colours are left out where the output is no terminal
-            mark = typer.style(f"{one.state:<4}", fg=colour)
-            cure = f" -> {one.cure}" if one.cure else ""
-            typer.echo(f"{mark}  {one.what:<{width}}  {' '.join(one.said.splitlines())}{cure}")
-    sys.exit(any(one.state == "bad" for one in found))
+    good = True
+    for found in examine():
+        mark = "ok " if found.good else "BAD"
+        typer.echo(f"{mark}  {found.what:<9}  {found.said}")
+        good = good and found.good
+    sys.exit(not good)
 
 
 def _reported() -> list[str]:
