@@ -44,7 +44,7 @@ KINDS = {
 EDITED = ("published numbers", "DVC's own")
 """Files that people may edit: another number in them is no damage, if DVC can see it."""
 
-PREDICT = ("whitepatch", "predict", "--variant", "cnn", "--seed", "1", "picture.png")
+PREDICT = ("whitepatch", "predict", "--experiment", "tiny", "--variant", "cnn", "picture.png")
 STAGES = ("split tiny", "train tiny cnn", "evaluate tiny cnn", "report tiny", "compare")
 COMMANDS = (
     ("dvc", "repro", "report@tiny"),

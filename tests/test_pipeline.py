@@ -198,7 +198,8 @@ def test_a_flipped_bit_that_dvc_does_not_see_is_refused_and_the_cure_helps(ran, 
         (bad,) = [line for line in said.splitlines() if line.startswith("BAD")]
         assert bad.split()[1] == path
         for command in ("publish", "predict"):
-            given = ["tiny"] if command == "publish" else ["--variant", "cnn", "x.png"]
+            named = ["--experiment", "tiny", "--variant", "cnn", "x.png"]
+            given = ["tiny"] if command == "publish" else named
             status, said = run(folder, "whitepatch", command, *given)
             assert (status, said.count("\n")) == (2, 1)
             assert said.startswith(f"{path} is not what dvc.lock has"), said
