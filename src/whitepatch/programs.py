@@ -12,6 +12,9 @@ from pathlib import Path
 THREADS = ("GOMP_", "KMP_", "MKL_", "OMP_")
 """Beginnings of what the libraries that compute read when they are loaded."""
 
+ANEW = "WHITEPATCH_ANEW"
+"""Says that a stage was started anew; some libraries set variables of their own."""
+
 OURS = ("BASH_ENV", "GIT_", "MLFLOW_", "MPLBACKEND", "PIP_", "PYTHON", *THREADS)
 """Beginnings of the variables that are ours to decide: they are left out, or set."""
 
@@ -41,14 +44,18 @@ def environment(*dropped: str, **ours: str) -> dict[str, str]:
 
 
 def compute_as_asked() -> None:
-    """Start this program anew without what others set of threads, if there is any of it.
+    """Start this stage anew, once, if others have set how its libraries use threads.
 
     With OMP_DYNAMIC=true a gradient may lack the share of a thread that never ran. How many threads
-    there are is asked for by `runtime.threads`; the variable that names a number does no harm.
+    there are, `runtime.threads` says; the variables that name a number do no harm.
     """
+    program = sys.modules["__main__"].__spec__
+    if program is None or not program.name.startswith("whitepatch.stages.") or ANEW in os.environ:
+        return
     harmless = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
     if any(name.startswith(THREADS) and name not in harmless for name in os.environ):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())  # noqa: S606
+        anew = environment(**{ANEW: "true"})
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], anew)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def run(stage: Callable[..., Any]) -> None:
 
     Of each stage only one runs at a time.
     """
+    programs.compute_as_asked()
     verb = Path(sys.argv[0]).stem
 
     @wraps(stage)
@@ -86,7 +87,6 @@ def run_app(app: typer.Typer) -> None:
     So does what the machine refuses: no space, no permission, no place to write. Under DVC, what a
     stage builds on is compared with dvc.lock before.
     """
-    programs.compute_as_asked()
     # torch says this in several lines; runtime.py says it in one
     warnings.filterwarnings("ignore", "CUDA initialization", UserWarning)
     with _in_a_line():
