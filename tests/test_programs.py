@@ -76,6 +76,7 @@ def test_a_stage_and_nothing_else_starts_anew_once(monkeypatch, program, times):
     main.__spec__ = ModuleSpec(program, None) if program else None
     monkeypatch.setitem(sys.modules, "__main__", main)
     monkeypatch.setattr(os, "execve", lambda *given: started.append(given[2]))
+    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "1"})
     programs.compute_as_asked()
     assert not started, "the number of threads is harmless"
     monkeypatch.setenv("OMP_DYNAMIC", "true")
