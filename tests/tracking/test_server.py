@@ -86,7 +86,9 @@ def test_two_who_publish_at_once_double_nothing(server, root, tmp_path, monkeypa
     assert [process.returncode for process in both] == [0, 0], said
     # what both wrote at the same moment goes when its clone publishes again
     for name in ("mine", "yours"):
-        assert started(name).wait() == 0
+        with started(name) as again:
+            again.communicate()
+        assert again.returncode == 0
     shown, versions, models = contents()
     assert sorted(shown) == list("abcdefgh")
     assert len(versions) == len(models) == 1
