@@ -1,9 +1,13 @@
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from statsmodels.stats.power import TTestPower
 
-from whitepatch.claims import PAIRS, Measured, decide, pairs
+from whitepatch.claims import PAIRS, PRINTED, Measured, decide, pairs
+from whitepatch.statistics import ALPHA, POWER, difference
 
 GENERATOR = np.random.default_rng(4)
 VARIANTS = dict.fromkeys(name for pair in PAIRS for name in pair)
@@ -115,3 +119,43 @@ def test_the_docs_have_the_same_claims_and_rules(root):
     page = (root / "docs/claims.md").read_text(encoding="utf-8")
     for claim in decide(ALIKE, pairs(ALIKE.error)):
         assert f"| {claim.number}. {claim.text} | {' | '.join(claim.rule)} |" in page
+
+
+def test_what_the_docs_say_of_the_verdicts_is_what_the_seeds_say(root):
+    """The numbers of docs/claims.md that no page has, from reports/photos."""
+    losses, measured = {}, {}
+    for variant in ("cnn", "mha_linear", "mha_conv1d", "cbam"):
+        path = root / f"reports/photos/metrics/{variant}.json"
+        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"].values()
+        names = ("loss", "accuracy", "auc")
+        measured[variant] = {name: [one["test"][name] for one in seeds] for name in names}
+        measured[variant]["smallest"] = [one["min_test_loss"] for one in seeds]
+        history = pd.read_csv(root / f"reports/photos/history/{variant}.csv")
+        losses[variant] = history.pivot_table("test_loss", "epoch", "seed").to_numpy()
+        measured[variant]["last"] = losses[variant][-1].tolist()
+
+    def p(first, second, measure):
+        found = difference(measured[first][measure], measured[second][measure], "docs")
+        return f"p {found.p_value:.3f}"
+
+    page = " ".join((root / "docs/claims.md").read_text(encoding="utf-8").split())
+    gain = np.mean(measured["mha_conv1d"]["accuracy"]) - np.mean(measured["cnn"]["accuracy"])
+    assert f"(+{gain:.3f}, {p('mha_conv1d', 'cnn', 'accuracy')})" in page
+    for measure, words in {
+        "loss": "the loss at the chosen epoch",
+        "last": "the loss of the last epoch",
+        "accuracy": "accuracy",
+        "auc": "AUC",
+    }.items():
+        assert f"{words} ({p('mha_conv1d', 'cbam', measure)})" in page
+    spread = np.std(np.subtract(*(measured[v]["smallest"] for v in PRINTED[:2])), ddof=1)
+    assert f"standard deviation of the differences: {spread:.3f}" in page
+    published = pd.read_csv(root / "data/published.csv").set_index("variant")["min_test_loss"]
+    share = 1 - published["mha_linear"] / published["cnn"]
+    assert f"{100 * share:.0f} % of the CNN's error" in page
+    effect = share * np.mean(measured["cnn"]["smallest"]) / spread
+    needed = TTestPower().solve_power(effect_size=effect, alpha=ALPHA, power=POWER)
+    assert f"some {round(needed, -1):.0f} " in page
+    for variant in ("cnn", "cbam"):
+        before, after = losses[variant].mean(axis=1)[-2:]
+        assert f"from {before:.2f} to {after:.2f}" in page

@@ -505,6 +505,12 @@ def test_a_dead_proxy_is_named_for_the_address_is_not_at_fault(fetch, monkeypatc
         fetch(urls=["http://no.such.host/a"])
 
 
+def test_certificates_that_are_not_here_are_named(fetch, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(UserError, match=r"TLS CA certificate bundle, invalid path: /nowhere\.pem"):
+        fetch("https://127.0.0.1:1/a")
+
+
 def test_a_missing_file_is_named(fetch, tmp_path):
     with pytest.raises(UserError, match=r"nothing\.tar\.gz: it cannot be read"):
         fetch((tmp_path / "nothing.tar.gz").as_uri())
