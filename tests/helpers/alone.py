@@ -5,8 +5,8 @@ from pathlib import Path
 
 from whitepatch import programs
 
-NOBODYS = ("DVC_", "GIT_", "MLFLOW_", "XDG_", "AWS_")
-"""Beginnings of variables that lead to somebody's settings, repositories, servers and secrets."""
+NOBODYS = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "XDG_", "AWS_")
+"""Beginnings of variables of somebody's settings, repositories, servers, secrets and builds."""
 
 
 def alone(home: Path) -> None:
