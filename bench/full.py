@@ -24,13 +24,13 @@ import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # where nothing is installed
 
-from whitepatch import runtime  # noqa: E402
 from whitepatch.data.images import DeviceImages  # noqa: E402
 from whitepatch.data.manifest import Part  # noqa: E402
 from whitepatch.data.plan import plan  # noqa: E402
 from whitepatch.params import Patch, Pixels, Rows, Runtime, Train  # noqa: E402
-from whitepatch.steps import Step  # noqa: E402
-from whitepatch.training import Training, train  # noqa: E402
+from whitepatch.training import machine  # noqa: E402
+from whitepatch.training.loop import Training, train  # noqa: E402
+from whitepatch.training.step import Step  # noqa: E402
 
 PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
 PATCH = Patch(plan="per_batch", seed=10, probability=0.5, size=16, positions=80, value=1.0)
@@ -70,7 +70,7 @@ def main() -> None:
         precision=asked.precision,
         cuda_graph=asked.graph,
     )
-    device = runtime.prepare(where)
+    device = machine.prepare(where)
     generator = np.random.default_rng(0)
     pictures = [
         generator.integers(256, size=(number, 3, 96, 96), dtype=np.uint8) for number in asked.images
@@ -102,7 +102,7 @@ def main() -> None:
             found[variant]["first_steps_from_cpu"] = distance(variant, pictures[0], asked, where)
         print(variant, found[variant], flush=True)
     result = {
-        "machine": runtime.environment(device),
+        "machine": machine.environment(device),
         "asked": vars(asked),
         "seconds_in_all": sum(sum(one["seconds"]) for one in found.values()),
         "median_seconds": {name: median(one["seconds"]) for name, one in found.items()},

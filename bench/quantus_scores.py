@@ -18,7 +18,7 @@ import quantus
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from whitepatch.localization import coverage, score
+from whitepatch.maps.scores import coverage, score
 
 NUM_MAPS = 300
 SIZE = 16

@@ -187,15 +187,16 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from whitepatch import params, runtime
+    from whitepatch import params
     from whitepatch.data.images import DeviceImages
     from whitepatch.data.manifest import Part
     from whitepatch.data.plan import plan
     from whitepatch.params import Rows, Runtime
-    from whitepatch.training import Training, measure, train
+    from whitepatch.training import machine
+    from whitepatch.training.loop import Training, measure, train
 
     prepared = Runtime(device=device, threads=threads, precision="fp32", cuda_graph=False)  # type: ignore[arg-type]
-    where = runtime.prepare(prepared)
+    where = machine.prepare(prepared)
     experiment = params.load().experiment("article")
     protocol = experiment.train.model_copy(update={"epochs": 1})
     generator = np.random.default_rng(0)
@@ -258,11 +259,11 @@ def _machine(device: str, threads: int) -> dict[str, Any]:
     """Say what this was measured on; the peak is the best of many large matrix products."""
     import torch
 
-    from whitepatch import runtime
     from whitepatch.params import Runtime
+    from whitepatch.training import machine
 
     prepared = Runtime(device=device, threads=threads, precision="fp32", cuda_graph=False)  # type: ignore[arg-type]
-    where = runtime.prepare(prepared)
+    where = machine.prepare(prepared)
     size = 2048
     a, b = torch.randn(2, size, size, device=where)
     seconds = []
@@ -271,7 +272,7 @@ def _machine(device: str, threads: int) -> dict[str, Any]:
         product = a @ b
         product[0, 0].item()
         seconds.append(time.perf_counter() - started)
-    return runtime.environment(where) | {
+    return machine.environment(where) | {
         "python": platform.python_version(),
         "system": platform.system(),
         "matmul_flops": 2 * size**3 / min(seconds),

@@ -87,6 +87,7 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
+STEP = "src/whitepatch/training/step.py"
 RATE = ("learning_rate: 0.005", "learning_rate: 0.002")
 
 
@@ -95,7 +96,11 @@ RATE = ("learning_rate: 0.005", "learning_rate: 0.002")
     [
         ("params.yaml", RATE, "experiments.tiny.train in params.yaml"),
         ("params.yaml", ("  ", "]"), "params.yaml"),
-        ("src/whitepatch/steps.py", ('"""', '"""More. '), "src/whitepatch/steps.py"),
+        (
+            "src/whitepatch/training/step.py",
+            ('"""', '"""More. '),
+            "src/whitepatch/training/step.py",
+        ),
     ],
 )
 def test_what_is_edited_while_it_is_used_is_never_recorded(
@@ -116,8 +121,8 @@ def test_what_is_edited_while_it_is_used_is_never_recorded(
 
 def test_what_others_use_may_be_edited(folder, made, training):
     edit(folder / "params.yaml", "panel: 3", "panel: 2")
-    edit(folder / "src/whitepatch/maps.py", '"""', '"""More. ')
-    (folder / "src/whitepatch/steps.py").touch()
+    edit(folder / "src/whitepatch/maps/extract.py", '"""', '"""More. ')
+    (folder / "src/whitepatch/training/step.py").touch()
     said = training()
     assert "changed while" not in said
     assert run(folder, "dvc", "status", "train@tiny-cnn") == (

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from whitepatch import params, plain_yaml
 from whitepatch.errors import UserError
 from whitepatch.feasible import refuse_one_sided
-from whitepatch.interventions import moved, occlusion
-from whitepatch.training import Training, train
+from whitepatch.maps.interventions import moved, occlusion
+from whitepatch.training.loop import Training, train
 
 LONGEST = 500
 """Characters of a refusal, beside the path of the file."""

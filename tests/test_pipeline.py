@@ -21,8 +21,8 @@ from torture import Torture
 
 from whitepatch import dvc_lock, params, recorded
 from whitepatch.errors import UserError
-from whitepatch.localization import SCORES
-from whitepatch.replay import runs
+from whitepatch.maps.scores import SCORES
+from whitepatch.tracking.replay import runs
 
 # These cannot move a number; values are tracked as parameters, key by key.
 PLUMBING = {
@@ -41,7 +41,12 @@ PLUMBING = {
     "dvc_config.py",
 }
 PACKAGE = Path("src/whitepatch")
-APART = ("whitepatch.params", "whitepatch.tracking", "whitepatch.naming", "whitepatch.feasible")
+APART = (
+    "whitepatch.params",
+    "whitepatch.tracking",
+    "whitepatch.tracking.naming",
+    "whitepatch.feasible",
+)
 """What MLflow is told of a training cannot move it (tests/tracking/test_following.py), nor can what
 only refuses."""
 

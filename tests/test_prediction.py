@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from whitepatch import paths, prediction
-from whitepatch.__main__ import commands
+from whitepatch.cli import commands
 from whitepatch.errors import UserError
 from whitepatch.files import write_json
 from whitepatch.models.classifier import build

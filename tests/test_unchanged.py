@@ -67,7 +67,7 @@ def test_what_changed_is_named_and_no_result_is_written(change, named):
 
 
 def test_code_that_is_not_what_runs_is_refused(monkeypatch, tmp_path):
-    here = "src/whitepatch/steps.py"
+    here = "src/whitepatch/training/step.py"
     Path("src").mkdir()
     set_(here, "new")
     read = {str(tmp_path / here): [{"pid": os.getppid(), "cmd": "dvc repro"}]}

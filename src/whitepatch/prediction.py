@@ -13,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from whitepatch import paths, saved, training
-from whitepatch.data.binary import SIDE
+from whitepatch import paths
 from whitepatch.data.images import DeviceImages
+from whitepatch.data.layout import SIDE
 from whitepatch.data.manifest import Part
 from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError
-from whitepatch.maps import Maps, maps_of
+from whitepatch.maps.extract import Maps, maps_of
 from whitepatch.models.classifier import Classifier
 from whitepatch.params import Experiment, protocol
+from whitepatch.training import loop, weights
 
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """That Pillow reads by itself; for others it would start programs, Ghostscript for one."""
@@ -141,7 +142,7 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
     if seed not in experiment.train.seeds:
         known = ", ".join(map(str, experiment.train.seeds))
         raise UserError(f"experiment {name} has no seed {seed}; it has {known}")
-    return saved.network(name, variant, seed, torch.device("cpu"))
+    return weights.network(name, variant, seed, torch.device("cpu"))
 
 
 def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> DeviceImages:
@@ -153,7 +154,7 @@ def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> 
 
 def predict(network: Classifier, images: DeviceImages) -> Prediction:
     """Return what a network says of pictures."""
-    logits = training.predict(network, images, "fp32")
+    logits = loop.predict(network, images, "fp32")
     pixels = images.pixels
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return Prediction(

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from whitepatch.data import binary, manifest
+from whitepatch.data import layout, manifest
 from whitepatch.errors import UserError
 
 
@@ -20,7 +20,7 @@ def raw(tmp_path):
     for file, number in (("train", 1200), ("test", 400)):
         images = generator.integers(256, size=(number, 3, 1, 1), dtype=np.uint8)
         images = np.broadcast_to(images, (number, 3, 96, 96))
-        binary.write(folder, file, images, np.ones(number, np.uint8))
+        layout.write(folder, file, images, np.ones(number, np.uint8))
     return folder
 
 
@@ -55,7 +55,7 @@ def test_what_is_loaded_is_what_the_table_says(table, raw):
     assert part.rows.tolist() == [int(row["row"]) for row in rows]
     assert part.plan.labels.tolist() == [int(row["label"]) for row in rows]
     assert part.plan.tops.tolist() == [int(row["top"] or -1) for row in rows]
-    assert (part.images == binary.read_images(raw, "train")[1000:1200]).all()
+    assert (part.images == layout.read_images(raw, "train")[1000:1200]).all()
     assert list(manifest.load(table, raw, "test")) == ["test"]
 
 
@@ -70,15 +70,15 @@ def test_a_flipped_bit_is_noticed_and_named(table, raw):
 
 
 def test_a_source_with_too_few_images_is_refused(everything, raw):
-    images = binary.read_images(raw, "test")[:399].copy()
-    binary.write(raw, "test", images, np.ones(399, np.uint8))
+    images = layout.read_images(raw, "test")[:399].copy()
+    layout.write(raw, "test", images, np.ones(399, np.uint8))
     with pytest.raises(UserError, match=r"split\.test\.stop.*399 images.*got 400"):
         manifest.table(everything.experiment("demo"), raw)
 
 
 def test_the_plan_does_not_depend_on_the_pictures(everything, raw, table):
-    images = 255 - binary.read_images(raw, "train")
-    binary.write(raw, "train", images, np.ones(1200, np.uint8))
+    images = 255 - layout.read_images(raw, "train")
+    layout.write(raw, "train", images, np.ones(1200, np.uint8))
     again = csv.DictReader(io.StringIO(manifest.table(everything.experiment("demo"), raw)))
     for before, after in zip(rows_of(table), again, strict=True):
         assert (before.pop("image") == after.pop("image")) == (before["file"] == "test")

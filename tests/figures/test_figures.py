@@ -6,10 +6,10 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
+from whitepatch.claims.statistics import Interval
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors
 from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
-from whitepatch.statistics import Interval
 
 
 def test_a_variant_keeps_its_colour_when_another_is_added():

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from whitepatch.localization import SCORES
-from whitepatch.maps import LOOKING
+from whitepatch.maps.extract import LOOKING
+from whitepatch.maps.scores import SCORES
 from whitepatch.report.results import Results
 
 CONTROLS = ("brightness", "edges", "blob", "uniform", "perfect", "perfect strips")

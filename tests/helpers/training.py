@@ -15,7 +15,7 @@ from whitepatch import params
 from whitepatch.params import Params
 from whitepatch.tracking import following
 from whitepatch.tracking.following import follow
-from whitepatch.training import Training, train
+from whitepatch.training.loop import Training, train
 
 EPOCHS = 3
 VARIANT = "cbam_spatial"

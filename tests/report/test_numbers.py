@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from helpers.results import results_of
 
+from whitepatch.claims.statistics import Interval
 from whitepatch.report import overview, page
 from whitepatch.report.content import content
 from whitepatch.report.drawing import FIGURES
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.verdicts import judge
-from whitepatch.statistics import Interval
 
 PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
 INPUTS = page.Table(["file", "made by", "MD5"], [["a.csv", "split@demo", "0cc1"]])
@@ -115,8 +115,10 @@ def changed(branch, path):
 
 def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch):
     # as true, and faster
-    monkeypatch.setattr("whitepatch.statistics.RESAMPLES", 99)
-    monkeypatch.setattr("whitepatch.statistics._detectable", lambda seeds, _: float(seeds.std()))
+    monkeypatch.setattr("whitepatch.claims.statistics.RESAMPLES", 99)
+    monkeypatch.setattr(
+        "whitepatch.claims.statistics._detectable", lambda seeds, _: float(seeds.std())
+    )
     gc.freeze()  # statsmodels collects garbage with every correction
     results, histories = inputs
     before = printed(results, histories)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from helpers.results import results_of
 
-from whitepatch.claims import Measured, decide, pairs
+from whitepatch.claims.rules import Measured, decide, pairs
 from whitepatch.report import page
 from whitepatch.report.content import content
 from whitepatch.report.drawing import FIGURES, captions

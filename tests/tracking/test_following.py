@@ -15,14 +15,13 @@ import pytest
 from helpers.server import How, serving
 from helpers.training import CPU, EPOCHS, VARIANT, small, trained
 
-from whitepatch import naming
-from whitepatch.tracking import following, store
+from whitepatch.tracking import following, naming, store
 from whitepatch.tracking.address import tracking_uri
 from whitepatch.tracking.publishing import publish
 from whitepatch.tracking.reporter import Reporter
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import KEY, TRAINING
-from whitepatch.training import Training
+from whitepatch.training.loop import Training
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports

@@ -20,9 +20,9 @@ from helpers.published import PICTURES, chosen, network, run
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.naming import ALIAS
 from whitepatch.tracking import store, writing
 from whitepatch.tracking.address import shown_uri, tracking_uri
+from whitepatch.tracking.naming import ALIAS
 from whitepatch.tracking.publishing import publish
 from whitepatch.tracking.seeds import Seed, run_of
 from whitepatch.tracking.store import COMPLETE, IDENTITY, KEY, LIVE, TRAINING

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from whitepatch import naming, params, replay
-from whitepatch.tracking import views
+from whitepatch import params
+from whitepatch.tracking import naming, replay, views
 
 
 @pytest.fixture(scope="module")

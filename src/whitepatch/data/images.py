@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from whitepatch.data.binary import SIDE
+from whitepatch.data.layout import SIDE
 from whitepatch.data.manifest import Part
 from whitepatch.params import Patch, Pixels
 

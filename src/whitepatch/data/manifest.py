@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch.data.binary import Images, read_images
+from whitepatch.data.layout import Images, read_images
 from whitepatch.data.plan import Plan, plan
 from whitepatch.errors import UserError
 from whitepatch.params import Experiment

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from whitepatch.claims.statistics import Interval
 from whitepatch.figures import style
-from whitepatch.statistics import Interval
 
 LINES = {"train": ":", "validation": "--", "test": "o-"}
 """How each split is drawn; the colour says the variant."""

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whitepatch.data.binary import SIDE
+from whitepatch.data.layout import SIDE
 from whitepatch.errors import short
 from whitepatch.figures import style
-from whitepatch.localization import far_corners
+from whitepatch.maps.scores import far_corners
 from whitepatch.params import Experiment
 
 NAMES = {

@@ -7,8 +7,9 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from whitepatch import chosen, naming
-from whitepatch.claims import LEAST_SEEDS, MARGIN, Claim, Pair, Verdict
+from whitepatch.claims import representative
+from whitepatch.claims.rules import LEAST_SEEDS, MARGIN, Claim, Pair, Verdict
+from whitepatch.claims.statistics import ALPHA, POWER
 from whitepatch.report import map_rows, rows
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
@@ -16,9 +17,9 @@ from whitepatch.report.results import PLANS, Results
 from whitepatch.report.sources import ERROR, SEPARATION, choosing, curve, parameter, seeds, total
 from whitepatch.report.tables import comparison, looking_maps, map_table
 from whitepatch.report.verdicts import Histories, Verdicts
-from whitepatch.statistics import ALPHA, POWER
+from whitepatch.tracking import naming
 
-LEAST = Source("src/whitepatch/claims.py", "LEAST_SEEDS")
+LEAST = Source("src/whitepatch/claims/rules.py", "LEAST_SEEDS")
 """The number of seeds that a verdict needs."""
 
 
@@ -108,12 +109,14 @@ def _numbers(results: Results, verdicts: Verdicts) -> dict[str, Number]:
         "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
         "least_seeds": Number.count(LEAST_SEEDS, LEAST),
         "margin": Number(
-            f"{MARGIN:.0%}", "as given", (Source("src/whitepatch/claims.py", "MARGIN"),)
+            f"{MARGIN:.0%}", "as given", (Source("src/whitepatch/claims/rules.py", "MARGIN"),)
         ),
         "power": Number(
-            f"{POWER:.0%}", "as given", (Source("src/whitepatch/statistics.py", "POWER"),)
+            f"{POWER:.0%}", "as given", (Source("src/whitepatch/claims/statistics.py", "POWER"),)
         ),
-        "claims": Number.count(len(verdicts.claims), Source("src/whitepatch/claims.py", "decide")),
+        "claims": Number.count(
+            len(verdicts.claims), Source("src/whitepatch/claims/rules.py", "decide")
+        ),
         "grid": given(score.grid, "score.grid"),
         "movers": given(score.movers, "score.movers"),
         "first_row": Number.count(experiment.split.test.start + score.first, *where),
@@ -141,7 +144,7 @@ def _best(results: Results, measure: str, key: str, which: str, digits: int) -> 
 def _chosen(results: Results, histories: Histories) -> dict[str, Any]:
     """Return the network that stands for the experiment, and what MLflow calls it."""
     choose = results.experiment.train.choose
-    stands = chosen.of_experiment(histories, choose)
+    stands = representative.of_experiment(histories, choose)
     return {
         "title": results.titles[stands.variant],
         "seed": Number.count(stands.seed, choosing("*", choose), form="chosen seed"),

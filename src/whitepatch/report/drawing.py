@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from whitepatch.claims.statistics import Interval
 from whitepatch.figures.clean import channel_gates, clean_maps
 from whitepatch.figures.emergence import emergence
 from whitepatch.figures.errors import errors, learning_curves
@@ -27,7 +28,6 @@ from whitepatch.report.tables import (
     probe_tables,
     seed_table,
 )
-from whitepatch.statistics import Interval
 
 FIGURES = {
     "errors": (

@@ -4,7 +4,7 @@ __all__ = ["clean", "features", "gates", "probes", "randomised", "scores"]
 
 import pandas as pd
 
-from whitepatch.localization import SCORES
+from whitepatch.maps.scores import SCORES
 from whitepatch.report.numbers import Number
 from whitepatch.report.page import Table
 from whitepatch.report.results import Results

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import ArrayLike
 
-from whitepatch.statistics import Interval
+from whitepatch.claims.statistics import Interval
 
 LEDGER = ("page", "place", "text", "form", "file", "key")
 """The columns of numbers.csv."""

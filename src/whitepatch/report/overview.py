@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from whitepatch.claims.statistics import difference
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Figure, Table
 from whitepatch.report.results import PLANS, Results
 from whitepatch.report.sources import ERROR, parameter, seeds, total
 from whitepatch.report.tables import ATTENTION, map_table, seed_table
-from whitepatch.statistics import difference
 
 BASELINE = "cnn"
 """The variant that the others are set against."""

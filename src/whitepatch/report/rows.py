@@ -4,19 +4,19 @@ __all__ = ["PLANNED", "claims", "errors", "pairs", "published", "rules", "varian
 
 from collections.abc import Sequence
 
-from whitepatch import chosen
-from whitepatch.claims import Claim, Pair
+from whitepatch.claims import representative
+from whitepatch.claims.rules import Claim, Pair
+from whitepatch.claims.statistics import Difference, Interval
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.page import Table
 from whitepatch.report.results import Results, description
 from whitepatch.report.sources import ERROR, choosing, deciding, seeds, total
 from whitepatch.report.tables import published_table, seed_table
 from whitepatch.report.verdicts import Histories
-from whitepatch.statistics import Difference, Interval
 
 NOTHING = "–"
 
-PLANNED = Source("src/whitepatch/claims.py", "PAIRS"), Source("params.yaml", "variants")
+PLANNED = Source("src/whitepatch/claims/rules.py", "PAIRS"), Source("params.yaml", "variants")
 """What the number of comparisons comes from."""
 
 LOSSES = {"min_train_loss": "smallest train loss", "min_test_loss": "smallest test loss"}
@@ -143,7 +143,7 @@ def variants(results: Results, histories: Histories) -> Table:
     choose = results.experiment.train.choose
     rows: list[list[str | Number]] = []
     for variant, title in results.titles.items():
-        stands = chosen.of_variant(histories[variant], choose)
+        stands = representative.of_variant(histories[variant], choose)
         where = choosing(variant, choose)
         rows.append(
             [

@@ -2,7 +2,7 @@
 
 __all__ = ["ERROR", "SEPARATION", "choosing", "curve", "deciding", "parameter", "seeds", "total"]
 
-from whitepatch.claims import Claim
+from whitepatch.claims.rules import Claim
 from whitepatch.report.numbers import Source
 
 ERROR = "min_test_loss"

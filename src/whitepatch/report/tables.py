@@ -20,9 +20,9 @@ from typing import Any
 
 import pandas as pd
 
-from whitepatch.localization import SCORES
+from whitepatch.claims.statistics import Interval, interval
+from whitepatch.maps.scores import SCORES
 from whitepatch.report.results import Results
-from whitepatch.statistics import Interval, interval
 
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from whitepatch.claims import PRINTED, Claim, Measured, Pair, decide, pairs
+from whitepatch.claims.rules import PRINTED, Claim, Measured, Pair, decide, pairs
+from whitepatch.claims.statistics import Difference, Interval
 from whitepatch.report.results import Results
 from whitepatch.report.tables import feature_table, seed_table
-from whitepatch.statistics import Difference, Interval
 
 Histories = Mapping[str, pd.DataFrame]
 """By variant, one row a seed and epoch."""

@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch import evaluation, params, paths, runtime, saved
-from whitepatch.clean import on_clean
-from whitepatch.controls import controls
+from whitepatch import params, paths
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
-from whitepatch.emergence import emerge
-from whitepatch.evaluation import Truth
 from whitepatch.files import replacing, write_json
-from whitepatch.maps import Maps, channel_gates, maps_of
+from whitepatch.maps import evaluation
+from whitepatch.maps.by_epoch import emerge
+from whitepatch.maps.clean_pictures import on_clean
+from whitepatch.maps.controls import controls
+from whitepatch.maps.evaluation import Truth
+from whitepatch.maps.extract import Maps, channel_gates, maps_of
+from whitepatch.maps.probes import probe
 from whitepatch.models.classifier import Classifier, build, title
 from whitepatch.params import protocol
-from whitepatch.probes import probe
 from whitepatch.stages import run
-from whitepatch.training import predict
+from whitepatch.training import machine, weights
+from whitepatch.training.loop import predict
 
 Arrays = dict[str, NDArray[Any]]
 """By name, one number or map an image."""
@@ -31,16 +33,16 @@ def main(name: str, variant: str) -> None:
     """Write the numbers of every seed, and its maps, scores and predictions image by image."""
     everything = params.load()
     experiment, variant = everything.experiment(name), everything.variant(variant)
-    device = runtime.prepare(everything.runtime.model_copy(update={"precision": "fp32"}))
+    device = machine.prepare(everything.runtime.model_copy(update={"precision": "fp32"}))
     test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
     scored = images.part(shown.start, shown.stop)
-    record = saved.record(name, variant)
+    record = weights.record(name, variant)
     smallest = _smallest_losses(paths.history(name, variant))
     seeds = experiment.train.seeds
-    trained = {seed: saved.network(name, variant, seed, device) for seed in seeds}
-    epochs = saved.epochs(name, variant, experiment.train.epochs, device)
+    trained = {seed: weights.network(name, variant, seed, device) for seed in seeds}
+    epochs = weights.epochs(name, variant, experiment.train.epochs, device)
 
     control = controls(scored)
     numbers: dict[str, Any] = {}

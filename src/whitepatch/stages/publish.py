@@ -2,9 +2,10 @@
 
 import sys
 
-from whitepatch import naming, params, paths, replay
+from whitepatch import params, paths
 from whitepatch.files import write_json
 from whitepatch.stages import run
+from whitepatch.tracking import naming, replay
 from whitepatch.tracking.publishing import publish
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from whitepatch import params, paths, runtime
-from whitepatch.checkpoint import Checkpoint, key
+from whitepatch import params, paths
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.files import digest, replacing, write_json, write_text
@@ -17,14 +16,16 @@ from whitepatch.params import Runtime, Train
 from whitepatch.progress import Forecast
 from whitepatch.stages import run
 from whitepatch.tracking.following import Follower, follow
-from whitepatch.training import Splits, Training, Weights, train
+from whitepatch.training import machine
+from whitepatch.training.checkpoint import Checkpoint, key
+from whitepatch.training.loop import Splits, Training, Weights, train
 
 
 def main(name: str, variant: str) -> None:
     """Write every seed's weights at its chosen epoch and losses; the first's after each epoch."""
     everything = params.load()
     experiment, variant = everything.experiment(name), everything.variant(variant)
-    device = runtime.prepare(everything.runtime)
+    device = machine.prepare(everything.runtime)
     splits = {
         part: DeviceImages.of(loaded, experiment.patch, experiment.pixels, device)
         for part, loaded in manifest.load(paths.split(name), paths.raw(experiment.source)).items()
@@ -34,7 +35,7 @@ def main(name: str, variant: str) -> None:
         seed: Training.start(variant, seed, device, keep_epochs=seed == first)
         for seed in experiment.train.seeds
     }
-    environment = runtime.environment(device)
+    environment = machine.environment(device)
     identity = key(
         variant,
         environment,

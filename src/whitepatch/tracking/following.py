@@ -20,13 +20,14 @@ from typing import Any
 
 from safetensors.torch import save
 
-from whitepatch import naming, programs
+from whitepatch import programs
 from whitepatch.data.images import DeviceImages
-from whitepatch.maps import looking
+from whitepatch.maps.extract import looking
 from whitepatch.models.classifier import title
 from whitepatch.params import Params
+from whitepatch.tracking import naming
 from whitepatch.tracking.lines import line, packed
-from whitepatch.training import Row, Splits, Training
+from whitepatch.training.loop import Row, Splits, Training
 
 GRACE = 5.0
 """Seconds that the end of a training waits for MLflow, after all else is done."""

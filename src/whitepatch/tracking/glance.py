@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from whitepatch import paths
-from whitepatch.naming import ALIAS
 from whitepatch.tracking import store, sums
 from whitepatch.tracking.address import artifacts, is_own
+from whitepatch.tracking.naming import ALIAS
 from whitepatch.tracking.runs import Run
 from whitepatch.tracking.store import COMPLETE, DIGEST, KEY, LIVE
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from whitepatch import paths
 from whitepatch.files import scratch
-from whitepatch.naming import ALIAS
 from whitepatch.tracking import sums
+from whitepatch.tracking.naming import ALIAS
 from whitepatch.tracking.store import is_ours, remove_artifacts
 
 if TYPE_CHECKING:

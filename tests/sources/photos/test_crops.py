@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import STL10
 
-from whitepatch.data import binary
+from whitepatch.data import layout
 from whitepatch.errors import UserError
 from whitepatch.sources.photos import catalogue
 from whitepatch.sources.photos import crops as photos
@@ -34,8 +34,8 @@ def folder(everything, small, tmp_path_factory):
 
 
 def test_train_validation_and_test_come_from_different_photographs(folder):
-    train = binary.read_labels(folder, "train")
-    groups = [set(train[:61]), set(train[61:]), set(binary.read_labels(folder, "test"))]
+    train = layout.read_labels(folder, "train")
+    groups = [set(train[:61]), set(train[61:]), set(layout.read_labels(folder, "test"))]
     assert all(groups)
     assert not groups[0] & groups[1]
     assert not groups[0] & groups[2]
@@ -74,7 +74,7 @@ def test_a_crop_does_not_depend_on_how_many_there_are(small):
 
 
 def test_the_crops_are_pictures(folder):
-    images = binary.read_images(folder, "train")
+    images = layout.read_images(folder, "train")
     assert images.std(axis=(1, 2, 3)).min() > 1
     assert np.unique(images, axis=0).shape[0] == len(images), "no crop occurs twice"
 
@@ -93,8 +93,8 @@ def test_torchvisions_reader_agrees(folder, tmp_path):
 
     for split in ("train", "test"):
         read = Ours(str(tmp_path), split=split)
-        assert (read.data == binary.read_images(folder, split)).all()
-        assert (read.labels + 1 == binary.read_labels(folder, split)).all()
+        assert (read.data == layout.read_images(folder, split)).all()
+        assert (read.labels + 1 == layout.read_labels(folder, split)).all()
 
 
 def test_a_split_that_shares_a_scene_is_refused(folder, everything):

@@ -16,7 +16,7 @@ from helpers import standin
 from helpers.server import How, serving
 from helpers.standin import entry
 
-from whitepatch.data import binary
+from whitepatch.data import layout
 from whitepatch.errors import UserError
 from whitepatch.params import Params
 from whitepatch.sources import stl10
@@ -623,9 +623,9 @@ def test_torchvision_reads_what_we_read(fetch, tmp_path):
     fetch((tmp_path / "own.tar.gz").as_uri())
     for split in ("train", "test"):
         theirs = labelled(tmp_path / "out", split)
-        np.testing.assert_array_equal(binary.read_images(tmp_path / "out", split), theirs.data)
+        np.testing.assert_array_equal(layout.read_images(tmp_path / "out", split), theirs.data)
         np.testing.assert_array_equal(
-            binary.read_labels(tmp_path / "out", split), theirs.labels + 1
+            layout.read_labels(tmp_path / "out", split), theirs.labels + 1
         )
 
 

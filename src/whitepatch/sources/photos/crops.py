@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whitepatch.data import binary
+from whitepatch.data import layout
 from whitepatch.errors import UserError
 from whitepatch.params import Params, PhotoGroup, Photos, Split
 from whitepatch.seeding import numpy_generator
@@ -33,16 +33,16 @@ def write(folder: Path, everything: Params) -> None:
     train, train_labels = crops(photos, "train", photos.train)
     validation, validation_labels = crops(photos, "validation", photos.validation)
     test, test_labels = crops(photos, "test", photos.test)
-    binary.write(
+    layout.write(
         folder,
         "train",
         np.concatenate([train, validation]),
         np.concatenate([train_labels, validation_labels]),
     )
-    binary.write(folder, "test", test, test_labels)
+    layout.write(folder, "test", test, test_labels)
 
 
-def crops(photos: Photos, name: str, group: PhotoGroup) -> tuple[binary.Images, binary.Labels]:
+def crops(photos: Photos, name: str, group: PhotoGroup) -> tuple[layout.Images, layout.Labels]:
     """Cut a group's crops; everything about a crop is drawn from a generator of its own.
 
     Photograph, side and place; whether it is flipped; which colour channel plays red, green and
@@ -59,7 +59,7 @@ def crops(photos: Photos, name: str, group: PhotoGroup) -> tuple[binary.Images, 
                 f"smaller side of {photograph}, got {list(photos.sides)}"
             )
     numbers = [PHOTOGRAPHS[photograph].number for photograph in group.photographs]
-    images = np.empty((group.crops, 3, binary.SIDE, binary.SIDE), np.uint8)
+    images = np.empty((group.crops, 3, layout.SIDE, layout.SIDE), np.uint8)
     labels = np.empty(group.crops, np.uint8)
     for index in range(group.crops):
         generator = numpy_generator("crops", photos.seed, name, index)
@@ -76,7 +76,7 @@ def refuse_overlap(folder: Path, split: Split) -> None:
         UserError: A number occurs in two parts.
     """
     numbers = {
-        part: set(binary.read_labels(folder, rows.file)[rows.start : rows.stop].tolist())
+        part: set(layout.read_labels(folder, rows.file)[rows.start : rows.stop].tolist())
         for part, rows in split.parts().items()
     }
     for first, second in combinations(numbers, 2):
@@ -108,7 +108,7 @@ def _crop(
     left = int(generator.integers(picture.width - side + 1))
     top = int(generator.integers(picture.height - side + 1))
     crop = picture.resize(
-        (binary.SIDE, binary.SIDE), Image.Resampling.BOX, (left, top, left + side, top + side)
+        (layout.SIDE, layout.SIDE), Image.Resampling.BOX, (left, top, left + side, top + side)
     )
     if generator.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

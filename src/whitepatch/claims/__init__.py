@@ -1,0 +1,1 @@
+"""What the article claims, and what the numbers say of it."""

@@ -1,0 +1,304 @@
+"""The article's eight claims, each decided by a rule that was fixed before the data.
+
+The rules, and what was made sharper when, stand in docs/claims.md; the numbers here are theirs.
+"""
+
+__all__ = [
+    "LEAST_SEEDS",
+    "MARGIN",
+    "PAIRS",
+    "RULES",
+    "Claim",
+    "Measured",
+    "Pair",
+    "Verdict",
+    "decide",
+    "pairs",
+]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whitepatch.claims.statistics import ALPHA, Difference, Interval, difference, holm, interval
+
+Floats: TypeAlias = NDArray[np.float64]
+BySeed: TypeAlias = Mapping[str, Floats]
+"""By variant, one number a seed; all variants have the same seeds in the same order."""
+
+Verdict = Literal["confirmed", "refuted", "not decidable"]
+
+LEAST_SEEDS = 6
+"""With fewer, even seeds that all agree leave a sign-flip test above 0.05."""
+
+MARGIN = 0.1
+"""Part of the plain CNN's error within which claim 1 calls two variants alike; and by which a last
+test loss must exceed the smallest for claim 3 to call it overfitting."""
+
+EQUAL = 1e-3
+"""Separations of output and input that differ by less are equal. A channel gate scales a channel by
+one positive factor a picture, which moves no AUC but by rounding."""
+
+PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
+PAIRS = (
+    *combinations(PRINTED, 2),
+    ("mha_linear", "mha_linear_tokens"),
+    ("cbam", "cbam_spatial"),
+    ("mha_linear_tokens", "mha_linear_positions"),
+)
+"""The planned comparisons of smallest test losses; Holm's correction counts all nine."""
+
+
+RULES = {
+    1: (
+        "interval of cnn − mha_linear above 0",
+        f"interval below 0, or wholly within ±{MARGIN:.0%} of cnn's mean",
+    ),
+    2: (
+        "mean separation of the trained output no higher than that of the untrained one",
+        "interval of trained − untrained above 0",
+    ),
+    3: (
+        f"interval of last test loss / smallest − 1 above {MARGIN:.0%}",
+        f"interval below {MARGIN:.0%}",
+    ),
+    4: (
+        "intervals of mha_linear − mha_conv1d above 0, in the error and in the unrest",
+        "either interval below 0",
+    ),
+    5: (
+        f"interval of output − input above {EQUAL}, and of output − untrained above 0",
+        f"mean of output − input below {EQUAL}",
+    ),
+    6: (
+        f"cbam lower in every planned pair, Holm-adjusted p below {ALPHA}",
+        "any variant significantly lower than cbam",
+    ),
+    7: ("as claim 5, for cbam", "as claim 5, for cbam"),
+    8: ("interval of the unrest of cnn − cbam above 0", "interval below 0"),
+}
+"""What confirms each claim, and what refutes it; anything else is not decidable."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the claims are decided by.
+
+    Attributes:
+        error: Smallest test loss over epochs, nats.
+        excess: Test loss of the last epoch over the smallest, minus one.
+        unrest: Standard deviation of the test loss over the last half of the epochs, nats.
+        output: How far the drawn channels of the layer's output tell the patch from the rest,
+            |2 AUC - 1|, mean over the channels.
+        input: The same of its input.
+        untrained: The same of the output of the same network before training.
+    """
+
+    error: BySeed
+    excess: BySeed
+    unrest: BySeed
+    output: BySeed
+    input: BySeed
+    untrained: BySeed
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A planned comparison of smallest test losses: first minus second, nats."""
+
+    first: str
+    second: str
+    difference: Difference
+    adjusted_p: float
+
+    @property
+    def lower(self) -> str | None:
+        """The variant whose loss is significantly lower, if one is."""
+        if self.adjusted_p >= ALPHA:
+            return None
+        return self.first if self.difference.interval.mean < 0 else self.second
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the article, and what our data say of it.
+
+    Attributes:
+        number: 1 to 8, as in docs/article.md.
+        text: The claim.
+        subject: The variant that it speaks of.
+        verdict: By the rule.
+        numbers: What decided, by name.
+        figure: The figure that shows it.
+    """
+
+    number: int
+    text: str
+    subject: str
+    verdict: Verdict
+    numbers: Mapping[str, Difference | Interval]
+    figure: str
+
+    @property
+    def rule(self) -> tuple[str, str]:
+        """What confirms the claim, and what refutes it."""
+        return RULES[self.number]
+
+
+def pairs(error: BySeed) -> list[Pair]:
+    """Compare the smallest test losses of every planned pair whose variants are both there."""
+    there = [(first, second) for first, second in PAIRS if first in error and second in error]
+    found = [(*pair, _difference(error, *pair, alpha=ALPHA / len(there))) for pair in there]
+    adjusted = holm([one.p_value for _, _, one in found])
+    return [Pair(*one, p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def decide(measured: Measured, compared: Sequence[Pair]) -> list[Claim]:
+    """Give each claim its verdict.
+
+    Args:
+        measured: Of at least the four printed variants.
+        compared: From `pairs`.
+    """
+    claims = [
+        _linear_improves(measured),
+        _linear_maps_miss(measured),
+        _linear_overfits(measured),
+        _conv1d_better_and_calmer(measured),
+        _output_shows(
+            5, "The Conv1d version's layer output highlights the patch.", "mha_conv1d", measured
+        ),
+        _cbam_best(compared),
+        _output_shows(7, "CBAM's map shows the patch clearly.", "cbam", measured),
+        _cbam_calm(measured),
+    ]
+    return [_with_enough_seeds(claim) for claim in claims]
+
+
+def _with_enough_seeds(claim: Claim) -> Claim:
+    least = min(_interval(number).num_seeds for number in claim.numbers.values())
+    if least >= LEAST_SEEDS:
+        return claim
+    return replace(claim, verdict="not decidable")
+
+
+def _interval(number: Difference | Interval) -> Interval:
+    return number.interval if isinstance(number, Difference) else number
+
+
+def _difference(measure: BySeed, first: str, second: str, alpha: float = ALPHA) -> Difference:
+    return difference(measure[first], measure[second], f"{first} - {second}", alpha=alpha)
+
+
+def _linear_improves(measured: Measured) -> Claim:
+    error = measured.error
+    gain = _difference(error, "cnn", "mha_linear")
+    margin = MARGIN * error["cnn"].mean()
+    alike = gain.interval.above(-margin) and gain.interval.below(margin)
+    improves = gain.interval.above(0)
+    return Claim(
+        1,
+        "Linear multi-head attention improves on the plain CNN.",
+        "mha_linear",
+        _verdict(improves, gain.interval.below(0) or (alike and not improves)),
+        {"error: cnn - mha_linear": gain},
+        "errors",
+    )
+
+
+def _linear_maps_miss(measured: Measured) -> Claim:
+    gain = difference(measured.output["mha_linear"], measured.untrained["mha_linear"], "claim 2")
+    return Claim(
+        2,
+        "Linear multi-head attention's maps do not highlight the patch.",
+        "mha_linear",
+        _verdict(gain.interval.mean <= 0, gain.interval.above(0)),
+        {"separation: trained - untrained": gain},
+        "article",
+    )
+
+
+def _linear_overfits(measured: Measured) -> Claim:
+    excess = interval(measured.excess["mha_linear"], "claim 3")
+    return Claim(
+        3,
+        "Linear multi-head attention overfits somewhat.",
+        "mha_linear",
+        _verdict(excess.above(MARGIN), excess.below(MARGIN)),
+        {"last test loss / smallest - 1": excess},
+        "learning_curves",
+    )
+
+
+def _conv1d_better_and_calmer(measured: Measured) -> Claim:
+    error, unrest = measured.error, measured.unrest
+    gain = _difference(error, "mha_linear", "mha_conv1d")
+    calm = _difference(unrest, "mha_linear", "mha_conv1d")
+    return Claim(
+        4,
+        "The Conv1d version is clearly better and more stable.",
+        "mha_conv1d",
+        _verdict(
+            gain.interval.above(0) and calm.interval.above(0),
+            gain.interval.below(0) or calm.interval.below(0),
+        ),
+        {"error: mha_linear - mha_conv1d": gain, "unrest: mha_linear - mha_conv1d": calm},
+        "learning_curves",
+    )
+
+
+def _output_shows(number: int, text: str, variant: str, measured: Measured) -> Claim:
+    output = measured.output[variant]
+    over_input = difference(output, measured.input[variant], f"claim {number}, input")
+    over_untrained = difference(output, measured.untrained[variant], f"claim {number}, untrained")
+    return Claim(
+        number,
+        text,
+        variant,
+        _verdict(
+            over_input.interval.above(EQUAL) and over_untrained.interval.above(0),
+            over_input.interval.mean < EQUAL,
+        ),
+        {
+            "separation: output - input": over_input,
+            "separation: output - untrained": over_untrained,
+        },
+        "article",
+    )
+
+
+def _cbam_best(compared: Sequence[Pair]) -> Claim:
+    mine = [pair for pair in compared if "cbam" in (pair.first, pair.second)]
+    return Claim(
+        6,
+        "CBAM is the best of all, with the lowest validation loss.",
+        "cbam",
+        _verdict(
+            all(pair.lower == "cbam" for pair in mine),
+            any(pair.lower not in (None, "cbam") for pair in mine),
+        ),
+        {f"error: {pair.first} - {pair.second}": pair.difference for pair in mine},
+        "errors",
+    )
+
+
+def _cbam_calm(measured: Measured) -> Claim:
+    calm = _difference(measured.unrest, "cnn", "cbam")
+    return Claim(
+        8,
+        "CBAM trains very stably.",
+        "cbam",
+        _verdict(calm.interval.above(0), calm.interval.below(0)),
+        {"unrest: cnn - cbam": calm},
+        "learning_curves",
+    )
+
+
+def _verdict(confirmed: bool, refuted: bool) -> Verdict:
+    if confirmed and refuted:
+        raise AssertionError("a rule confirms and refutes at once")
+    return "confirmed" if confirmed else "refuted" if refuted else "not decidable"

@@ -1,0 +1,212 @@
+"""The command line for people: `whitepatch --help`."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whitepatch import dvc_lock, params, paths, recorded
+from whitepatch.errors import UserError, printable
+from whitepatch.stages import run_app
+
+MOST_PICTURES = 100
+"""That `predict` takes at once."""
+
+NOTHING_YET = "no experiment has all its results here; run: make demo"
+
+commands = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
+)
+
+
+@commands.callback()
+def _whitepatch() -> None:
+    """What attention modules really do in a small CNN. The pipeline itself is run by DVC."""
+
+
+@commands.command()
+def publish(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names in params.yaml; all that have a report if none."),
+    ] = None,
+) -> None:
+    """Replay results into MLflow; what is there already stays."""
+    from whitepatch.stages.publish import main as publish_one
+
+    if not (experiments := experiments or _reported()):
+        raise UserError(NOTHING_YET)
+    everything = params.load()
+    for name in experiments:
+        everything.experiment(name)  # or it is refused
+        if not dvc_lock.LOCK.exists():
+            raise UserError(
+                f"{dvc_lock.LOCK} is not here, and without it nobody knows whether results are "
+                f"whole; {dvc_lock.FROM_GIT}, or: dvc repro publish@{name}"
+            )
+        recorded.refuse_other(f"publish@{name}")
+        recorded.refuse_mixture(name, everything.variants)
+        publish_one(name)
+
+
+@commands.command()
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(help="PNG, JPEG and the like, of any size.")],
+    experiment: Annotated[str, typer.Option(help="Whose networks.")] = "demo",
+    variant: Annotated[str, typer.Option(help="Which network.")] = "mha_conv1d",
+    seed: Annotated[int, typer.Option(help="Which training of it.")] = 0,
+    output: Annotated[Path, typer.Option(help="Where to draw the maps, a .png.")] = Path(
+        "prediction.png"
+    ),
+) -> None:
+    """Say of each picture whether it has a white patch, and draw what the network looks at.
+
+    A picture is resized to 96x96 as a whole, so a patch of 16 pixels is a sixth of its side. One
+    that cannot be read is left out, and said to be; the others are done, but the status is 2.
+    """
+    from whitepatch import prediction
+    from whitepatch.figures import style
+    from whitepatch.figures.panels import prediction_panel
+    from whitepatch.models.classifier import title
+
+    if len(pictures) > MOST_PICTURES:
+        raise UserError(f"at most {MOST_PICTURES} pictures fit a figure, got {len(pictures)}")
+    if output.is_dir() or output.suffix.lower() != ".png":
+        raise UserError(f"--output must be the name of a .png file, got {str(output)!r}")
+    if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
+        raise UserError(f"--output must not be one of the pictures, got {output}")
+    target = output.parent.resolve() / output.name  # whatever links and dots lead there
+    if any(
+        target.is_relative_to(made.path.resolve()) for made in dvc_lock.outputs(dvc_lock.read())
+    ):
+        raise UserError(f"--output must not be a result of the pipeline, got {output}")
+    warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    everything = params.load()
+    chosen, variant = everything.experiment(experiment), everything.variant(variant)
+    recorded.refuse_other(f"evaluate@{experiment}-{variant}", and_made=True)
+    read = []
+    for path in pictures:
+        try:
+            read.append((path, prediction.read_picture(path)))
+        except UserError as refused:
+            if len(pictures) == 1:
+                raise
+            typer.echo(f"{printable(str(refused))}; left out", err=True)
+    if not read:
+        raise UserError(f"none of the {len(pictures)} pictures can be read")
+    network = prediction.trained(experiment, variant, seed, chosen)
+    found = prediction.predict(
+        network, prediction.images_of([picture for _, picture in read], chosen)
+    )
+    names = []
+    for (path, _), probability in zip(read, found.probabilities, strict=True):
+        verdict = "patch   " if probability > 0.5 else "no patch"
+        typer.echo(f"{probability:.4f}  {verdict}  {printable(str(path))}")
+        names.append(f"{printable(path.name)}\n{probability:.3f}")
+    panel = prediction_panel(found.pictures, found.maps, names, title(variant))
+    try:
+        style.save(panel, output)
+    except FileNotFoundError:
+        raise UserError(f"--output: no file can be made at {output}; name another place") from None
+    typer.echo(f"Maps: {printable(str(output))}", err=True)
+    if len(read) < len(pictures):
+        sys.exit(2)
+
+
+@commands.command()
+def verify(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Names in params.yaml; demo if none.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Of Git, that has the recorded results.")] = "HEAD",
+    hashes: Annotated[
+        bool, typer.Option("--hashes", help="Compare every byte with dvc.lock instead.")
+    ] = False,
+) -> None:
+    """Say whether the results here are those that were recorded; status 1 if they are not.
+
+    Of a rebuild elsewhere each mean is compared: it is good if it differs by no more than those of
+    other seeds would. With --hashes every output is read, and compared with its sum in dvc.lock.
+    """
+    from whitepatch import verify as verification
+
+    if hashes:
+        found = list(verification.hashes())
+    else:
+        found = [
+            finding
+            for name in experiments or ["demo"]
+            for finding in verification.numbers(name, revision)
+        ]
+    shown = [finding for finding in found if not finding.good or not hashes]
+    width = max((len(finding.what) for finding in shown), default=0)
+    for finding in shown:
+        mark = "ok " if finding.good else "BAD"
+        typer.echo(f"{mark}  {finding.what:{width}}  {finding.words}")
+    bad = sum(not finding.good for finding in found)
+    typer.echo(f"{len(found) - bad} of {len(found)} are good", err=True)
+    sys.exit(1 if bad else 0)
+
+
+@commands.command()
+def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 5000) -> None:
+    """Publish all results, then open MLflow on this machine."""
+    from whitepatch.tracking.address import is_own
+    from whitepatch.tracking.serving import refuse_taken, serve
+
+    refuse_taken(port)
+    if found := _reported():
+        for name in found:
+            try:
+                publish([name])
+            except UserError as differs:  # what is there already can be looked at all the same
+                typer.echo(f"{name} is not published: {differs}", err=True)
+    elif is_own() and not (paths.MLFLOW / "mlflow.db").exists():
+        raise UserError(NOTHING_YET)
+    else:  # what trainings show while they run
+        typer.echo(NOTHING_YET, err=True)
+    sys.exit(serve(port))
+
+
+@commands.command()
+def doctor() -> None:
+    """Look whether all is here that a run needs; status 1 if it is not. Changes nothing."""
+    from whitepatch.doctor import examine
+
+    good = True
+    for found in examine():
+        mark = "ok " if found.good else "BAD"
+        typer.echo(f"{mark}  {found.what:<9}  {found.said}")
+        good = good and found.good
+    sys.exit(not good)
+
+
+def _reported() -> list[str]:
+    from whitepatch.tracking import replay
+
+    everything = params.load()
+    missing = {name: replay.missing(name, everything) for name in everything.experiments}
+    for name, path in missing.items():
+        # others have not even begun
+        if path is not None and (paths.report(name) / "report.html").exists():
+            cure = f"make pull may have it, dvc repro report@{name} makes it"
+            typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
+    found = []
+    for name in (name for name, path in missing.items() if path is None):
+        try:
+            recorded.refuse_mixture(name, everything.variants)
+            found.append(name)
+        except UserError as mixture:
+            typer.echo(f"{name} is left out: {mixture}", err=True)
+    return found
+
+
+def app() -> None:
+    """Run the command line; a `UserError` ends it with one line and status 2."""
+    run_app(commands)
+
+
+if __name__ == "__main__":
+    app()

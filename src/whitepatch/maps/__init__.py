@@ -1,0 +1,1 @@
+"""Where the networks look: maps, their scores against the planted truth, and controls."""

@@ -1,0 +1,133 @@
+"""One training step: batch, forward, loss, backward, update."""
+
+__all__ = ["Step", "forward", "loss_of"]
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from whitepatch.data.images import DeviceImages
+from whitepatch.models.classifier import Classifier
+from whitepatch.params import Precision, Runtime, Train
+from whitepatch.training.adam import Adam
+
+WARM_UP = 3
+"""Steps on a stream of their own before one is captured, as torch's documentation asks."""
+
+
+def loss_of(logits: Tensor, labels: Tensor, params: Train) -> Tensor:
+    """Return the binary cross-entropy, a scalar, mean over images, in nats.
+
+    `logits` is the exact one; `printed` is the article's, from probabilities with 1e-8 added
+    inside the logarithms, which cannot exceed 18.4 for one image.
+    """
+    if params.loss == "logits":
+        return F.binary_cross_entropy_with_logits(logits, labels)
+    probability = torch.sigmoid(logits)
+    return -torch.mean(
+        labels * torch.log(probability + 1e-8) + (1 - labels) * torch.log(1 - probability + 1e-8)
+    )
+
+
+def forward(network: Classifier, images: Tensor, precision: Precision) -> Tensor:
+    """Return the logits, float32 [B]; `tf32` is set for the whole process, by `runtime`."""
+    if precision != "bf16":
+        return network(images)
+    # every weight is used once a step, so a cache of their short versions would save nothing
+    with torch.autocast(images.device.type, torch.bfloat16, cache_enabled=False):
+        return network(images).float()
+
+
+@dataclass(frozen=True)
+class _Captured:
+    """A step as one CUDA graph: what it reads, and what it leaves."""
+
+    graph: torch.cuda.CUDAGraph
+    index: Tensor
+    rate: Tensor
+    result: tuple[Tensor, Tensor]
+
+
+class Step:
+    """One step of one training, again and again.
+
+    With `runtime.cuda_graph` the hundred kernels of a step are launched at once: after three
+    ordinary steps of a batch size the next one is captured, and from then on replayed.
+
+    Args:
+        network: In training mode; it is changed.
+        optimizer: Of its parameters; it is changed.
+        images: The training split.
+        params: The protocol; its loss is used.
+        runtime: Precision, and whether to capture.
+    """
+
+    def __init__(
+        self,
+        network: Classifier,
+        optimizer: Adam,
+        images: DeviceImages,
+        params: Train,
+        runtime: Runtime,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.images = images
+        self.params = params
+        self.runtime = runtime
+        self.captures = runtime.cuda_graph and images.labels.is_cuda
+        self.seen: Counter[int] = Counter()
+        self.captured: dict[int, _Captured] = {}
+
+    def __call__(self, index: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """Learn from a batch.
+
+        Args:
+            index: Of its images, [B], on the device.
+            rate: The learning rate.
+
+        Returns:
+            Before the update: the loss, and how many images were judged rightly; scalars on the
+            device, good until the next step.
+        """
+        if not self.captures:
+            return self._run(index, rate)
+        size = len(index)
+        if size not in self.captured and self.seen[size] < WARM_UP:
+            self.seen[size] += 1
+            return self._warm_up(index, rate)
+        if size not in self.captured:
+            self.captured[size] = self._capture(index)
+        captured = self.captured[size]
+        captured.index.copy_(index)
+        captured.rate.fill_(rate)
+        captured.graph.replay()
+        return captured.result
+
+    def _run(self, index: Tensor, rate: float | Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = self.images.batch(index)
+        logits = forward(self.network, images, self.runtime.precision)
+        loss = loss_of(logits, labels, self.params)
+        self.optimizer.clear()
+        loss.backward()
+        self.optimizer.step(rate)
+        return loss.detach(), (logits.detach() > 0).eq(labels > 0).sum()
+
+    def _warm_up(self, index: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            result = self._run(index, torch.full((), rate, device=index.device))
+        here.wait_stream(aside)
+        return result
+
+    def _capture(self, index: Tensor) -> _Captured:
+        graph, index = torch.cuda.CUDAGraph(), index.clone()
+        rate = torch.zeros((), device=index.device)
+        self.optimizer.clear()
+        with torch.cuda.graph(graph):
+            result = self._run(index, rate)
+        return _Captured(graph, index, rate, result)

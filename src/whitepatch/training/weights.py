@@ -1,0 +1,87 @@
+"""What training left: a record, each seed's network, the first seed's weights after every epoch."""
+
+__all__ = ["epochs", "network", "record"]
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from whitepatch import paths
+from whitepatch.errors import UserError
+from whitepatch.models.classifier import Classifier, build
+from whitepatch.training.loop import Weights
+
+
+def record(name: str, variant: str) -> Any:
+    """Return which epoch each seed chose, by what, and on what the training ran.
+
+    Raises:
+        UserError: It is missing or no JSON.
+    """
+    path = paths.training_record(name, variant)
+    with _usable(path, name, variant):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def network(name: str, variant: str, seed: int, device: torch.device) -> Classifier:
+    """Return the network of a seed, with its weights at the chosen epoch.
+
+    Raises:
+        UserError: They are missing or damaged.
+    """
+    path = paths.weights(name, variant, seed)
+    with _usable(path, name, variant):
+        found = build(variant, seed)
+        found.load_state_dict(load_file(path))
+    return found.to(device)
+
+
+def epochs(name: str, variant: str, number: int, device: torch.device) -> list[Weights]:
+    """Return the first seed's weights after each of so many epochs.
+
+    Raises:
+        UserError: They are missing or damaged, or of fewer epochs.
+    """
+    path = paths.epochs(name, variant)
+    with _usable(path, name, variant):
+        tensors = load_file(path, str(device))
+        found = [_of_epoch(epoch, tensors) for epoch in range(1, number + 1)]
+        if not all(found):
+            raise ValueError(f"it has {sum(map(bool, found))} epochs of {number}")
+        fits = build(variant, 0).to(device)
+        for weights in found:
+            fits.load_state_dict(weights)
+    return found
+
+
+def _of_epoch(epoch: int, tensors: Weights) -> Weights:
+    prefix = f"{epoch}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+@contextmanager
+def _usable(path: Path, name: str, variant: str) -> Iterator[None]:
+    """Say in one line what is wrong with a file of a training, and how to mend it."""
+    cure = f"dvc repro train@{name}-{variant}"
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; train it with: {cure}") from None
+    except RuntimeError:
+        raise UserError(
+            f"{path} cannot be used (its tensors are not those of {variant}); "
+            f"train it again: {cure}"
+        ) from None
+    except (SafetensorError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be used ({reason}); train it again: {cure}") from None

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from whitepatch.maps.ranks import midranks, rank_correlation, roc_auc
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))
+def test_midranks_are_scipys(values):
+    rows = np.array([values, values[::-1]], float)
+    np.testing.assert_array_equal(midranks(rows), stats.rankdata(rows, axis=1))
+
+
+def test_roc_auc_by_hand():
+    positive = np.array([True, False, True, False])
+    # pairs of a positive and a negative: 2 > -1, 2 > 0.5, 0.5 > -1, and one draw
+    assert roc_auc(np.array([2.0, -1.0, 0.5, 0.5]), positive) == pytest.approx(3.5 / 4)
+    assert roc_auc(np.ones(4), positive) == 0.5
+
+
+def test_rank_correlation_is_spearmans():
+    generator = np.random.default_rng(0)
+    first = generator.normal(size=(4, 5, 5)).round(1)
+    second = (first + generator.normal(size=first.shape)).round(1)
+    expected = [
+        stats.spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(first, second, strict=True)
+    ]
+    np.testing.assert_allclose(rank_correlation(first, second), expected)
+    assert rank_correlation(first, np.ones_like(first)).tolist() == [0] * 4
