@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH" $(ENV)/bin/python -I -m whitepatch.pro
 # where pip puts things, too; which index it asks stays the caller's
 PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= $(ENV)/bin/python -I -m pip
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test rehearsal torture damage coverage mutation bench \
+.PHONY: help setup demo photos article corrected push pull test check torture damage coverage mutation bench \
 	lint format types ui lock audit rebuild clean
 
 help: ## show this list
@@ -47,11 +47,11 @@ pull: setup ## take over what teammates have pushed; trains nothing
 ui: setup ## publish all results and open MLflow on 127.0.0.1
 	@$(RUN) whitepatch ui
 
-test: setup lint types ## check everything: lint, types, tests, the pipeline in miniature
+test: setup lint types ## check style, types and code (minutes)
 	@$(RUN) python -m pytest --numprocesses 2 --dist loadfile
 
-rehearsal: setup ## run the STL-10 experiments on a small stand-in, and hand results between two clones
-	@$(RUN) python -m pytest -m rehearsal
+check: test ## the same, and the pipeline run for real: in miniature, STL-10 on a stand-in, servers, remotes
+	@$(RUN) python -m pytest -m pipeline --numprocesses 2 --dist loadfile
 
 torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (12 minutes)
 	@$(RUN) python tests/torture.py
@@ -61,8 +61,7 @@ damage: setup ## damage one file of it after another, and see each noticed and m
 
 coverage: setup ## measure which branches of the package the tests take (an hour)
 	@rm -f .coverage .coverage.*
-	@$(RUN) coverage run -m pytest --numprocesses 2 --dist loadfile
-	@$(RUN) coverage run -m pytest -m rehearsal
+	@$(RUN) coverage run -m pytest -m "" --numprocesses 2 --dist loadfile
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 	@$(RUN) coverage json --quiet

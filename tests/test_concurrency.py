@@ -14,7 +14,7 @@ import pytest
 from helpers.project import environment, load, results, run
 from helpers.ui import free_port, opened
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 REFUSALS = ("is running already, as process", "is busy", "Unable to acquire lock", "locked")
 """Ours, and DVC's own."""

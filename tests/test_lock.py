@@ -24,7 +24,7 @@ def test_every_package_that_we_name_is_pinned_with_hashes(root):
         assert "--hash=sha256:" in line, line
 
 
-@pytest.mark.rehearsal
+@pytest.mark.pipeline
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_it_can_be_installed_on_other_pythons_and_systems(root, tmp_path, python, system):

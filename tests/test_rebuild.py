@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from helpers.project import load, miniature, results, run
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 ELSEWHERE = {
     "LC_ALL": "C",

@@ -1,7 +1,7 @@
 """The STL-10 experiments from the network to the last page, on a small stand-in for STL-10.
 
 A real server on this machine serves an archive in STL-10's exact layout, made of photographs; it
-drops, stalls, corrupts and forgets. `make rehearsal` runs this, and CI does.
+drops, stalls, corrupts and forgets. `make check` runs this, and CI does.
 """
 
 import csv
@@ -69,7 +69,7 @@ def rehearsed(root, content, tmp_path_factory):
         yield folder, server
 
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 
 def test_the_files_are_the_members_whatever_the_server_did(rehearsed, content):

@@ -10,7 +10,7 @@ import pytest
 from helpers import remotes
 from helpers.project import results, run
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 from helpers.project import run
 from helpers.ui import free_port, opened
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture(scope="module")

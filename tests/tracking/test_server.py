@@ -16,7 +16,7 @@ from helpers.ui import free_port
 from whitepatch.tracking import following
 from whitepatch.tracking.publishing import publish
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = pytest.mark.pipeline
 
 
 @contextmanager
