@@ -28,6 +28,10 @@ demo photos article corrected: setup
 	@echo
 	@echo "Report:  reports/$@/report.html, beside the others in reports/index.html"
 	@echo "MLflow:  make ui"
+	@git diff --quiet -- dvc.lock data reports 2> /dev/null; [ $$? -ne 1 ] || echo "$(OTHERS)"
+
+OTHERS := These results are not those in Git: the code or params.yaml changed, or another processor or a GPU rounds \
+	otherwise. Compare the numbers: whitepatch verify; take the files of Git back: git checkout dvc.lock data reports
 
 # what dvc.lock says has run, and whether there is a place to share it
 REPORTED = $(shell sed -n 's/^  \(report@[^:]*\):$$/\1/p' dvc.lock)
