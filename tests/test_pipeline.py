@@ -33,7 +33,6 @@ PLUMBING = {
     "files.py",
     "processes.py",
     "__init__.py",
-    "progress.py",
     "recorded.py",
     "dvc_lock.py",
     "exclusive.py",

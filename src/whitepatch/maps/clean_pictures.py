@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch.maps.extract import CELLS, LOOKING, Maps
+from whitepatch.maps.extract import CELLS, Maps
 from whitepatch.maps.ranks import rank_correlation
 
 FOLLOWED = ("brightness", "edges", "blob")
@@ -35,12 +35,12 @@ def on_clean(
     """Say what the maps follow on the pictures without a patch.
 
     Args:
-        maps: Of a network, as `maps_of` gives them.
+        maps: Of a network, as `looking` gives them.
         controls: Of the same pictures, as `controls` gives them; brought to the maps' cells.
         patched: [M], which pictures have a patch.
     """
     followed = {name: _by_cell(controls[name][~patched]) for name in FOLLOWED}
-    shown = {name: maps[name][~patched] for name in LOOKING if name in maps}
+    shown = {name: values[~patched] for name, values in maps.items()}
     return Clean(
         {
             name: {

@@ -18,7 +18,7 @@ def controls(images: DeviceImages) -> dict[str, NDArray[np.floating]]:
     `brightness` of the picture; `edges`, the length of its Sobel gradient; `blob`, a bell over the
     middle, half as high a quarter of the side away; `uniform`, which says nothing and scores
     chance; `perfect`, the truth on the variants' own grid of 24x24 cells, which scores the ceiling
-    (on clean images it is zero); `perfect strips`, the same on the strips of `maps.strip_map`.
+    (on clean images it is zero); `perfect strips`, the same on the strips of `strip_map`.
     """
     brightness = images.batch(images.first(len(images)))[0].mean(dim=1).cpu().numpy()
     edges = np.stack([_gradient(picture) for picture in brightness])

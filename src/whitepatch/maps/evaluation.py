@@ -1,6 +1,6 @@
 """What a trained variant does, in numbers."""
 
-__all__ = ["Truth", "brightest_box_auc", "classification", "gate", "map_scores", "means"]
+__all__ = ["Truth", "brightest_box_auc", "channel_gate", "classification", "map_scores", "means"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def map_scores(maps: Mapping[str, NDArray[np.floating]], truth: Truth) -> Scores
     }
 
 
-def gate(gates: NDArray[np.floating], patched: NDArray[np.bool_]) -> dict[str, float]:
+def channel_gate(gates: NDArray[np.floating], patched: NDArray[np.bool_]) -> dict[str, float]:
     """Say whether a channel gate knows of the patch.
 
     Args:

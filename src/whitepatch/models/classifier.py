@@ -23,7 +23,9 @@ class Look:
 
     Attributes:
         logits: [B].
-        evidence: [B, H, W]; its mean over a picture plus the head's bias is the logit, exactly.
+        evidence: [B, H, W], class activation mapping (CAM, Zhou et al. 2016,
+            https://arxiv.org/abs/1512.04150): head's weights times `after`. Its mean over a picture
+            plus the head's bias is the logit, exactly.
         before: [B, C, H, W], what the attention layer receives.
         after: [B, C, H, W], what it hands on.
     """

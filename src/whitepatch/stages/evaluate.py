@@ -1,14 +1,12 @@
 """Evaluate a trained variant: its errors, its maps, and what they do when something is changed."""
 
-import csv
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch import params, paths
+from whitepatch import paths
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.files import replacing, write_json
@@ -17,12 +15,12 @@ from whitepatch.maps.by_epoch import emerge
 from whitepatch.maps.clean_pictures import on_clean
 from whitepatch.maps.controls import controls
 from whitepatch.maps.evaluation import Truth
-from whitepatch.maps.extract import Maps, channel_gates, maps_of
+from whitepatch.maps.extract import Maps, channel_factors, looking, maps_of
 from whitepatch.maps.probes import probe
 from whitepatch.models.classifier import Classifier, build, title
-from whitepatch.params import protocol
+from whitepatch.params import load, protocol
 from whitepatch.stages import run
-from whitepatch.training import machine, weights
+from whitepatch.training import history, machine, weights
 from whitepatch.training.loop import predict
 
 Arrays = dict[str, NDArray[Any]]
@@ -31,15 +29,15 @@ Arrays = dict[str, NDArray[Any]]
 
 def main(name: str, variant: str) -> None:
     """Write the numbers of every seed, and its maps, scores and predictions image by image."""
-    everything = params.load()
-    experiment, variant = everything.experiment(name), everything.variant(variant)
-    device = machine.prepare(everything.runtime.model_copy(update={"precision": "fp32"}))
+    params = load()
+    experiment, variant = params.experiment(name), params.variant(variant)
+    device = machine.prepare(params.runtime.model_copy(update={"precision": "fp32"}))
     test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
     scored = images.part(shown.start, shown.stop)
     record = weights.record(name, variant)
-    smallest = _smallest_losses(paths.history(name, variant))
+    smallest = history.smallest_losses(paths.history(name, variant))
     seeds = experiment.train.seeds
     trained = {seed: weights.network(name, variant, seed, device) for seed in seeds}
     epochs = weights.epochs(name, variant, experiment.train.epochs, device)
@@ -112,34 +110,19 @@ def _looked_at(
     truth = Truth.of(images)
     maps = maps_of(network, images)
     scores = evaluation.map_scores(maps, truth)
-    clean = on_clean(maps, control, truth.patched)
-    gates = channel_gates(network, images)
+    clean = on_clean(looking(network, images), control, truth.patched)
+    gates = channel_factors(network, images)
     numbers = {
         "maps": evaluation.means(scores),
         "untrained_maps": evaluation.means(evaluation.map_scores(untrained, truth)),
         "clean": clean.correlations,
-        "channel_gate": None if gates is None else evaluation.gate(gates, truth.patched),
+        "channel_gate": None if gates is None else evaluation.channel_gate(gates, truth.patched),
     }
     arrays: Arrays = {f"map/{key}": values for key, values in maps.items()}
     for key, kinds in scores.items():
         arrays |= {f"score/{key}/{kind}": values for kind, values in kinds.items()}
     arrays |= {f"clean/{key}": values for key, values in clean.means.items()}
     return numbers, arrays if gates is None else arrays | {"gate/channel": gates}
-
-
-def _smallest_losses(history: Path) -> dict[int, dict[str, float]]:
-    """Return the article's two numbers for each seed: the smallest losses over epochs."""
-    with history.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        seed: {
-            f"min_{split}_loss": min(
-                float(row[f"{split}_loss"]) for row in rows if int(row["seed"]) == seed
-            )
-            for split in ("train", "test")
-        }
-        for seed in dict.fromkeys(int(row["seed"]) for row in rows)
-    }
 
 
 if __name__ == "__main__":

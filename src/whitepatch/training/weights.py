@@ -1,21 +1,59 @@
 """What training left: a record, each seed's network, the first seed's weights after every epoch."""
 
-__all__ = ["epochs", "network", "record"]
+__all__ = ["epochs", "network", "record", "write"]
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from whitepatch import paths
 from whitepatch.errors import UserError
+from whitepatch.files import replacing, write_json
 from whitepatch.models.classifier import Classifier, build
-from whitepatch.training.loop import Weights
+from whitepatch.training.loop import Training, Weights
+
+
+def write(
+    name: str,
+    variant: str,
+    trainings: Mapping[int, Training],
+    choose: str,
+    environment: Mapping[str, str | int],
+) -> None:
+    """Write the folder of a variant whose trainings are done, whole or not at all.
+
+    Args:
+        name: Of the experiment.
+        variant: Of it.
+        trainings: By seed; one that kept the weights of its epochs has these written, too.
+        choose: The split whose lowest loss chooses the epoch.
+        environment: On what they ran, see `machine.environment`.
+    """
+    with replacing(paths.model(name, variant)) as folder:
+        folder.mkdir()
+        for seed, training in trainings.items():
+            _save(training.best, folder / paths.weights(name, variant, seed).name)
+            if training.epochs:
+                named = {
+                    f"{epoch}.{key}": tensor
+                    for epoch, weights in enumerate(training.epochs, start=1)
+                    for key, tensor in weights.items()
+                }
+                _save(named, folder / paths.epochs(name, variant).name)
+        record = {
+            "chosen_by": choose,
+            "chosen_epoch": {
+                str(seed): training.chosen_epoch(choose) for seed, training in trainings.items()
+            },
+            "trained_on": environment,
+        }
+        write_json(folder / paths.training_record(name, variant).name, record)
 
 
 def record(name: str, variant: str) -> Any:
@@ -58,6 +96,11 @@ def epochs(name: str, variant: str, number: int, device: torch.device) -> list[W
         for weights in found:
             fits.load_state_dict(weights)
     return found
+
+
+def _save(weights: Weights, path: Path) -> None:
+    # safetensors keeps no memory order, so what is saved is contiguous
+    save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, path)
 
 
 def _of_epoch(epoch: int, tensors: Weights) -> Weights:

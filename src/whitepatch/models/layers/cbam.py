@@ -139,6 +139,11 @@ class CBAM(ImageAttention):
             return channel, None
         return channel, self.spatial_gate(features * channel)
 
-    def spatial_maps(self, features: Tensor) -> Tensor | None:
-        """Return the spatial gate [B, 1, H, W], in [0, 1], or None where there is none."""
-        return self.gates(features)[1]
+    def maps(self, features: Tensor) -> dict[str, Tensor]:
+        """Return the spatial gate [B, H, W], in [0, 1], where there is one."""
+        space = self.gates(features)[1]
+        return {} if space is None else {"attention gate": space[:, 0]}
+
+    def channel_factors(self, features: Tensor) -> Tensor:
+        """Return the channel gate, [B, C], in [0, 1]."""
+        return self.channel_gate(features).flatten(1)

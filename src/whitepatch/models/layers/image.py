@@ -1,6 +1,6 @@
 """The ways from tokens onto an image: a layer between trunk and head."""
 
-__all__ = ["ImageAttention", "NoAttention", "PixelTokens", "StripTokens"]
+__all__ = ["ImageAttention", "NoAttention", "PixelTokens", "StripTokens", "strip_map"]
 
 from torch import Tensor, nn
 
@@ -9,18 +9,32 @@ from whitepatch.models.layers.positions import sinusoidal_positions
 
 
 class ImageAttention(nn.Module):
-    """A layer between trunk and head: features in, features of the same shape out."""
+    """A layer between trunk and head: features in, features of the same shape out.
 
-    def spatial_maps(self, features: Tensor) -> Tensor | None:
-        """Return where the layer looks, or None if it has no such thing.
+    A layer tells what it has by overriding the methods below. What they return is computed anew
+    from the features [B, C, H, W] that the layer receives; nothing is kept from a forward pass.
+    """
 
-        Args:
-            features: [B, C, H, W].
+    def maps(self, features: Tensor) -> dict[str, Tensor]:
+        """Return where the layer looks: maps [B, H, W] by name, not negative; none by default.
+
+        Each is scored, followed through the epochs and probed under its name.
+        """
+        del features
+        return {}
+
+    def cell_weights(self, features: Tensor) -> Tensor | None:
+        """Return the attention between cells, queries by keys, or None where tokens are no cells.
 
         Returns:
-            [B, K, H, W], K maps, not negative: a head's attention received by each cell, averaged
-            over queries (a mean of 1/N), or a spatial gate in [0, 1].
+            [B, h, N, N], N = H * W in raster order. Its heads, and what leaves and reaches the
+            patch, are shown beside `maps`.
         """
+        del features
+        return None
+
+    def channel_factors(self, features: Tensor) -> Tensor | None:
+        """Return by what the layer scales each channel, [B, C], 0 to 1, or None if it does not."""
         del features
         return None
 
@@ -68,9 +82,14 @@ class PixelTokens(ImageAttention):
         """Return the attention weights [B, h, N, N], queries by keys, N = H * W in raster order."""
         return self.attention.weights(self._tokens(features))
 
-    def spatial_maps(self, features: Tensor) -> Tensor:
-        """Return the attention that each cell receives, [B, h, H, W]; the mean of a map is 1/N."""
-        return self.weights(features).mean(dim=2).unflatten(2, features.shape[2:])
+    def maps(self, features: Tensor) -> dict[str, Tensor]:
+        """Return the attention that each cell receives, a mean over queries and heads: 1/N."""
+        received = self.weights(features).mean(dim=2).mean(dim=1)
+        return {"attention mean": received.unflatten(1, features.shape[2:])}
+
+    def cell_weights(self, features: Tensor) -> Tensor:
+        """Return `weights`: a token is a cell."""
+        return self.weights(features)
 
     def _tokens(self, features: Tensor) -> Tensor:
         if self.positions:
@@ -85,7 +104,7 @@ class StripTokens(ImageAttention):
 
     The article reshapes [B, C, H, W] to [B, H * W, C] without moving the axes. With 32 channels of
     24x24, token t is made of 32 consecutive raster pixels of channel t // 18. Its weights relate
-    strips of channels, not places, so there is no map over space.
+    strips of channels, not cells; `strip_map` is all that they say of space.
 
     Args:
         attention: A layer over tokens of size C.
@@ -116,7 +135,30 @@ class StripTokens(ImageAttention):
         """Return the attention weights [B, h, N, N] between strips, N = H * W."""
         return self.attention.weights(self._tokens(features))
 
+    def maps(self, features: Tensor) -> dict[str, Tensor]:
+        """Return what the strips at each place receive; see `strip_map`, which asks for H = W."""
+        return {"strips": strip_map(self.weights(features), features.shape[1])}
+
     @staticmethod
     def _tokens(features: Tensor) -> Tensor:
         batch, channels, height, width = features.shape
         return features.reshape(batch, height * width, channels)
+
+
+def strip_map(weights: Tensor, channels: int) -> Tensor:
+    """Return the only map over space that strips allow: what each strip receives, drawn over it.
+
+    A strip is `channels` consecutive raster pixels of one channel. What the strips at one place
+    receive is averaged over channels and queries, and drawn over all pixels of the place. So the
+    map is constant along pieces of a row and a third: it tells rows, and hardly a place within.
+
+    Args:
+        weights: [B, h, N, N], queries by keys, between N strips of a square image of N cells.
+        channels: C, also the length of a strip.
+
+    Returns:
+        [B, side, side].
+    """
+    received = weights.mean(dim=(1, 2)).unflatten(1, (channels, -1)).mean(dim=1)
+    side = round(weights.shape[-1] ** 0.5)
+    return received.repeat_interleave(channels, dim=1).unflatten(1, (side, side))
