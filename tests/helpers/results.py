@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 
-from whitepatch.maps.extract import LOOKING
 from whitepatch.maps.scores import SCORES
 from whitepatch.report.results import Results
 
 CONTROLS = ("brightness", "edges", "blob", "uniform", "perfect", "perfect strips")
 GATE = ("patched", "clean", "separation")
+LOOKING = ("evidence", "attention gate")
 
 
 def numbers(seed, variant):

@@ -5,7 +5,7 @@ from helpers.pictures import images_of
 
 from whitepatch.maps.controls import controls
 from whitepatch.maps.evaluation import Truth, map_scores, means
-from whitepatch.maps.extract import channel_gates, looking, maps_of, strip_map
+from whitepatch.maps.extract import channel_factors, looking, maps_of
 from whitepatch.maps.scores import coverage, far_corners
 from whitepatch.models.classifier import Classifier, build
 from whitepatch.models.layers.backbone import Backbone
@@ -75,24 +75,15 @@ def test_looking_gives_the_same_maps_and_only_those_that_say_where(images, varia
     where = ("evidence", "attention mean", "attention gate", "strips")
     assert list(some) == [name for name in every if name in where]
     for name, values in some.items():
-        np.testing.assert_allclose(values, every[name], rtol=1e-5, atol=1e-9)
+        np.testing.assert_array_equal(values, every[name])
 
 
-def test_channel_gates_are_those_of_the_layer(images):
+def test_channel_factors_are_the_gate_of_the_layer(images):
     network = build("cbam_spatial", 0).eval()
     with torch.inference_mode():
         expected, _ = network.attention.gates(network.backbone(images.batch(images.first(4))[0]))
-    np.testing.assert_allclose(channel_gates(network, images), expected[:, :, 0, 0], rtol=1e-5)
-    assert channel_gates(build("mha_linear_tokens", 0), images) is None
-
-
-def test_strips_by_hand():
-    # 16 cells, 4 channels: 16 strips of 4 cells; strip t lies in channel t // 4, at place t % 4
-    weights = torch.zeros(1, 2, 16, 16)
-    weights[0, :, :, 5] = 1  # all look at channel 1, place 1: cells 4 to 7
-    found = strip_map(weights, channels=4)
-    assert found.shape == (1, 4, 4)
-    assert found[0].tolist() == [[0] * 4, [0.25] * 4, [0] * 4, [0] * 4]
+    np.testing.assert_allclose(channel_factors(network, images), expected[:, :, 0, 0], rtol=1e-5)
+    assert channel_factors(build("mha_linear_tokens", 0), images) is None
 
 
 def test_controls_reach_chance_and_ceiling(images):
@@ -146,20 +137,21 @@ def test_the_blob_is_highest_in_the_middle_and_half_as_high_a_quarter_away(image
 
 
 class Halves(ImageAttention):
-    """A layer of somebody else, with two maps."""
+    """A layer that this project does not have, with two maps of its own."""
 
     def forward(self, features):
         return features * 2
 
-    def spatial_maps(self, features):
-        half = torch.zeros(len(features), 2, 24, 24)
-        half[:, 0, :12], half[:, 1, 12:] = 1, 3
-        return half
+    def maps(self, features):
+        half = torch.zeros(2, len(features), 24, 24)
+        half[0, :, :12], half[1, :, 12:] = 1, 3
+        return dict(zip(("upper", "lower"), half, strict=True))
 
 
-def test_maps_of_a_layer_that_we_do_not_know_are_named_as_heads(images):
+def test_a_layer_names_its_own_maps(images):
     network = Classifier(Halves(), Backbone(), torch.nn.Linear(32, 1))
     maps = maps_of(network, images)
-    assert list(maps) == ["evidence", *HEADS[:2], "attention mean", *FEATURES]
-    assert (maps["attention head 2"][:, 12:] == 3).all()
-    assert (maps["attention mean"][0, :, 0] == [0.5] * 12 + [1.5] * 12).all()
+    assert list(maps) == ["evidence", "upper", "lower", *FEATURES]
+    assert (maps["lower"][:, 12:] == 3).all()
+    assert list(looking(network, images)) == ["evidence", "upper", "lower"]
+    assert channel_factors(network, images) is None

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whitepatch.data.layout import SIDE
-from whitepatch.maps.ranks import cumulative, ties
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 SCORES = ("auc", "ap", "pointing", "mass", "rank")
 """ROC-AUC, average precision, pointing game, relevance mass, relevance rank; each 0 to 1."""
@@ -107,9 +107,9 @@ def _pointing(values: Floats, inside: Floats) -> Floats:
 
 
 def _auc(values: Floats, inside: Floats) -> Floats:
-    first, last, order = ties(values)
+    first, last, order = _ties(values)
     inside = np.take_along_axis(inside, order, axis=1)
-    outside = cumulative(1 - inside)
+    outside = _cumulative(1 - inside)
     lower = np.take_along_axis(outside, first, axis=1)
     not_higher = np.take_along_axis(outside, last + 1, axis=1)
     wins = (inside * (lower + not_higher) / 2).sum(axis=1)
@@ -117,15 +117,15 @@ def _auc(values: Floats, inside: Floats) -> Floats:
 
 
 def _average_precision(values: Floats, inside: Floats) -> Floats:
-    _, last, order = ties(-values)
+    _, last, order = _ties(-values)
     ordered = np.take_along_axis(inside, order, axis=1)
-    found = np.take_along_axis(cumulative(ordered), last + 1, axis=1)
+    found = np.take_along_axis(_cumulative(ordered), last + 1, axis=1)
     return (ordered * found / (last + 1)).sum(axis=1) / inside.sum(axis=1)
 
 
 def _rank(values: Floats, inside: Floats) -> Floats:
-    first, last, order = ties(-values)
-    found = cumulative(np.take_along_axis(inside, order, axis=1))
+    first, last, order = _ties(-values)
+    found = _cumulative(np.take_along_axis(inside, order, axis=1))
     area = inside.sum(axis=1)
     # the last cell taken is cell ceil(area) in order; of its equals, a random part is taken
     edge = np.ceil(area).astype(int)[:, None] - 1
@@ -135,3 +135,30 @@ def _rank(values: Floats, inside: Floats) -> Floats:
     equal = np.take_along_axis(found, stop, axis=1) - sure
     part = (area[:, None] - start) / (stop - start)
     return ((sure + part * equal) / area[:, None])[:, 0]
+
+
+def _ties(values: NDArray[np.floating]) -> tuple[Places, Places, Places]:
+    """Sort each row upwards; say for each place where its equals begin and end.
+
+    Args:
+        values: [N, cells].
+
+    Returns:
+        first, last, order: each [N, cells].
+    """
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    new = np.ones(values.shape, bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(values.shape, bool)
+    ends[:, :-1] = new[:, 1:]
+    first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
+    beyond = values.shape[1] - 1
+    last = np.minimum.accumulate(np.where(ends, place, beyond)[:, ::-1], axis=1)[:, ::-1]
+    return first, last, order
+
+
+def _cumulative(values: Floats) -> Floats:
+    """Return sums of the first 0, 1, ... all values of each row, [N, cells + 1]."""
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)

@@ -47,10 +47,11 @@ def test_the_gates_are_the_factors():
     channel, space = layer.gates(features)
     assert (channel.shape, space.shape) == ((2, 10, 1, 1), (2, 1, 3, 5))
     torch.testing.assert_close(layer(features), features * channel * space)
-    torch.testing.assert_close(layer.spatial_maps(features), space)
+    torch.testing.assert_close(layer.maps(features), {"attention gate": space[:, 0]})
+    torch.testing.assert_close(layer.channel_factors(features), channel[:, :, 0, 0])
     without = CBAM(10, 5, spatial=False)
     assert without.gates(features.float())[1] is None
-    assert without.spatial_maps(features.float()) is None
+    assert without.maps(features.float()) == {}
 
 
 def test_gates_of_one_change_nothing(monkeypatch):

@@ -7,7 +7,7 @@ from helpers import reference
 
 from whitepatch.models.layers import image
 from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, MultiHeadAttention
-from whitepatch.models.layers.image import PixelTokens, StripTokens
+from whitepatch.models.layers.image import PixelTokens, StripTokens, strip_map
 from whitepatch.models.layers.positions import sinusoidal_positions
 
 
@@ -16,24 +16,18 @@ def seeded():
     torch.manual_seed(7)
 
 
-def test_weights_sum_to_one_and_received_attention_averages_one_over_n():
+def test_a_map_is_what_each_cell_receives_in_raster_order():
     layer = PixelTokens(Conv1dMultiHeadAttention(5, num_heads=3))
     features = torch.randn(2, 5, 3, 7)
-    torch.testing.assert_close(layer.weights(features).sum(-1), torch.ones(2, 3, 21))
-    maps = layer.spatial_maps(features)
-    assert maps.shape == (2, 3, 3, 7)
-    torch.testing.assert_close(maps.mean((2, 3)), torch.full((2, 3), 1 / 21))
-
-
-def test_a_map_is_what_each_cell_receives_in_raster_order():
-    layer = PixelTokens(MultiHeadAttention(6, 2))
-    features = torch.randn(1, 6, 3, 5)
     weights = layer.weights(features)
-    received = layer.spatial_maps(features)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 21))
+    assert torch.equal(layer.cell_weights(features), weights)
+    (received,) = layer.maps(features).values()
+    torch.testing.assert_close(received.mean((1, 2)), torch.full((2,), 1 / 21))
     for row in range(3):
-        for column in range(5):
-            expected = weights[0, 1, :, 5 * row + column].mean()
-            torch.testing.assert_close(received[0, 1, row, column], expected)
+        for column in range(7):
+            expected = weights[1, :, :, 7 * row + column].mean()
+            torch.testing.assert_close(received[1, row, column], expected)
 
 
 def test_a_pixels_token_is_its_channels():
@@ -95,6 +89,23 @@ def test_a_strip_token_is_32_raster_pixels_of_one_channel():
     for token in (0, 17, 18, 575):
         strip = features.flatten(2)[:, token // 18, 32 * (token % 18) : 32 * (token % 18) + 32]
         assert torch.equal(seen[0][:, token], strip)
+
+
+def test_strips_by_hand():
+    # 16 cells, 4 channels: 16 strips of 4 cells; strip t lies in channel t // 4, at place t % 4
+    weights = torch.zeros(1, 2, 16, 16)
+    weights[0, :, :, 5] = 1  # all look at channel 1, place 1: cells 4 to 7
+    found = strip_map(weights, channels=4)
+    assert found.shape == (1, 4, 4)
+    assert found[0].tolist() == [[0] * 4, [0.25] * 4, [0] * 4, [0] * 4]
+
+
+def test_the_map_of_strips_is_all_that_they_say_of_space():
+    layer = StripTokens(MultiHeadAttention(4, 2))
+    features = torch.randn(2, 4, 8, 8)
+    (found,) = layer.maps(features).values()
+    assert torch.equal(found, strip_map(layer.weights(features), channels=4))
+    assert layer.cell_weights(features) is None
 
 
 @pytest.mark.parametrize("kind", [PixelTokens, StripTokens])
