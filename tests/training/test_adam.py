@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -64,22 +61,3 @@ def test_a_restored_state_steps_on_the_same():
     assert torch.equal(first, second)
     with pytest.raises(KeyError):
         other.restore({})
-
-
-def test_no_training_imports_torchs_compiler():
-    """It costs four seconds and 150 MB in every process."""
-    program = """
-import sys, torch
-from whitepatch import params
-from whitepatch.training import machine
-from whitepatch.training.loop import Training
-device = machine.prepare(params.load().runtime.model_copy(update={"device": "cpu"}))
-training = Training.start("mha_linear", 0, device)
-training.network(torch.randn(2, 3, 96, 96)).sum().backward()
-training.optimizer.step(0.1)
-print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
-    )
-    assert done.stdout == "[]\n"

@@ -109,13 +109,12 @@ def test_no_flipped_bit_of_a_checkpoint_is_ever_used(checkpoint, saved, capsys):
     head = 8 + int.from_bytes(content[:8], "little")
     places = [random.randrange(head) for _ in range(150)]
     places += [random.randrange(len(content)) for _ in range(50)]
-    before = saved.network.state_dict()
+    training, before = Training.start("cnn", 0, CPU), saved.network.state_dict()
     passed_over = 0
     for place in places:
         broken = bytearray(content)
         broken[place] ^= 1 << random.randrange(8)
         checkpoint.path.write_bytes(broken)
-        training = Training.start("cnn", 0, CPU)
         checkpoint.restore(training)
         if "training anew" in capsys.readouterr().err:
             passed_over += 1
@@ -124,6 +123,7 @@ def test_no_flipped_bit_of_a_checkpoint_is_ever_used(checkpoint, saved, capsys):
             assert training.history == saved.history
             after = training.network.state_dict()
             assert all(torch.equal(before[name], after[name]) for name in before)
+            training = Training.start("cnn", 0, CPU)
     assert passed_over > 150
 
 

@@ -31,8 +31,8 @@ def splits():
     return {"train": images_of(13, 1), "validation": images_of(7, 2), "test": images_of(11, 3)}
 
 
-def run(splits, variant="cnn", seed=0, protocol=PROTOCOL, stop_after=None, keep_epochs=False):
-    training = Training.start(variant, seed, CPU, keep_epochs=keep_epochs)
+def go_on(training, splits, seed=2, protocol=PROTOCOL, stop_after=None):
+    """Train to the end, or until an epoch is done; return how many images each step saw."""
     seen = []
 
     def after_epoch(state):
@@ -49,65 +49,67 @@ def run(splits, variant="cnn", seed=0, protocol=PROTOCOL, stop_after=None, keep_
             after_epoch=after_epoch,
             after_batch=seen.append,
         )
-    return training, seen
+    return seen
+
+
+def new(seed=2, variant="mha_linear"):
+    """Return a training that drops something, so that it needs a generator."""
+    return Training.start(variant, seed, CPU, keep_epochs=True)
 
 
 def same(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_history_has_every_split_and_every_image_is_seen_once_an_epoch(splits):
-    training, seen = run(splits)
-    assert [row["epoch"] for row in training.history] == [1, 2, 3]
-    assert seen == [5, 5, 3] * 3
+@pytest.fixture(scope="module")
+def whole(splits):
+    """Return a training that was never interrupted, with all its epochs."""
+    training = new()
+    assert go_on(training, splits) == [5, 5, 3] * 3, "every image once an epoch"
+    return training
+
+
+def test_the_history_has_every_split(splits, whole):
+    assert [row["epoch"] for row in whole.history] == [1, 2, 3]
     kinds = {f"{split}_{kind}" for split in splits for kind in ("loss", "accuracy")}
-    assert set(training.history[0]) == {"epoch", "learning_rate", *kinds}
+    assert set(whole.history[0]) == {"epoch", "learning_rate", *kinds}
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(splits):
-    first, second, other = run(splits, seed=0)[0], run(splits, seed=0)[0], run(splits, seed=1)[0]
-    assert first.history == second.history
-    assert same(first.best, second.best)
-    assert first.history != other.history
+def test_another_seed_gives_others(splits, whole):
+    other = new(1)
+    go_on(other, splits, 1, stop_after=1)
+    assert other.history != whole.history[:1]
 
 
-def test_an_epoch_does_not_depend_on_the_state_of_the_global_generator(splits):
-    """So a training that dropped something goes on alike after a restart."""
-    first = Training.start("mha_linear", 2, CPU)
-    nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
-    train(first, 2, splits, PROTOCOL, RUNTIME, **nothing)
-    second, _ = run(splits, "mha_linear", 2, stop_after=1)
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_training_that_was_stopped_ends_in_the_same_bits(splits, whole, tmp_path, by_file):
+    """Dropout, optimizer and memory order included; whatever else has drawn numbers meanwhile."""
+    training = new()
+    go_on(training, splits, stop_after=1)
+    if by_file:
+        checkpoint = Checkpoint(tmp_path / "a.safetensors")
+        checkpoint.save(training)
+        training = new()
+        checkpoint.restore(training)
     torch.manual_seed(99)
-    train(second, 2, splits, PROTOCOL, RUNTIME, **nothing)
-    assert first.history == second.history
-    assert same(first.network.state_dict(), second.network.state_dict())
-    assert same(first.best, second.best)
+    go_on(training, splits)
+    assert training.history == whole.history
+    assert same(training.network.state_dict(), whole.network.state_dict())
+    assert same(training.best, whole.best)
+    assert len(training.epochs) == len(whole.epochs) == 3
+    assert all(map(same, training.epochs, whole.epochs))
 
 
-def test_a_training_resumed_from_its_file_ends_in_the_same_bits(splits, tmp_path):
-    """Dropout, optimizer and memory order included; stopped after the first epoch."""
-    whole, _ = run(splits, "mha_linear", 2, keep_epochs=True)
-    stopped, _ = run(splits, "mha_linear", 2, stop_after=1, keep_epochs=True)
-    checkpoint = Checkpoint(tmp_path / "a.safetensors")
-    checkpoint.save(stopped)
-    resumed = Training.start("mha_linear", 2, CPU, keep_epochs=True)
-    checkpoint.restore(resumed)
-    nothing = {"after_epoch": lambda _: None, "after_batch": lambda _: None}
-    train(resumed, 2, splits, PROTOCOL, RUNTIME, **nothing)
-    assert resumed.history == whole.history
-    assert same(resumed.network.state_dict(), whole.network.state_dict())
-    assert same(resumed.best, whole.best)
-    assert len(resumed.epochs) == len(whole.epochs) == 3
-    assert all(map(same, resumed.epochs, whole.epochs))
-
-
-def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(splits):
-    training, _ = run(splits)
-    losses = [row["validation_loss"] for row in training.history]
-    epoch = training.chosen_epoch("validation")
+def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(splits, whole):
+    losses = [row["validation_loss"] for row in whole.history]
+    epoch = whole.chosen_epoch("validation")
     assert losses[epoch - 1] == min(losses)
-    training.network.load_state_dict(training.best)
-    assert measure(training.network, splits["validation"], PROTOCOL, "fp32")[0] == min(losses)
+    assert same(whole.epochs[epoch - 1], whole.best)
+    assert same(whole.epochs[-1], whole.network.state_dict())
+    assert not same(*whole.epochs[:2]), "a copy each"
+    network = new().network
+    network.load_state_dict(whole.best)
+    assert measure(network, splits["validation"], PROTOCOL, "fp32")[0] == min(losses)
 
 
 def test_of_equal_losses_the_first_epoch_is_chosen():
@@ -117,16 +119,18 @@ def test_of_equal_losses_the_first_epoch_is_chosen():
 
 
 def test_a_network_learns_what_is_easy(splits):
-    protocol = PROTOCOL.model_copy(update={"epochs": 12, "batch_size": 13})
-    training, _ = run(splits, protocol=protocol)
+    training = Training.start("cnn", 0, CPU)
+    go_on(training, splits, 0, PROTOCOL.model_copy(update={"epochs": 12, "batch_size": 13}))
     first, last = training.history[0], training.history[-1]
     assert last["train_loss"] < first["train_loss"] / 2
+    assert training.epochs is None, "not asked for"
 
 
 def test_training_error_is_the_loss_before_each_step_in_training_mode(splits):
     protocol = PROTOCOL.model_copy(update={"epochs": 1, "batch_size": 13, "shuffle": False})
-    training, _ = run(splits, protocol=protocol)
-    network = Training.start("cnn", 0, CPU).network.train()
+    training = new(variant="cnn")
+    network = new(variant="cnn").network.train()
+    go_on(training, splits, protocol=protocol)
     images, labels = splits["train"].batch(torch.arange(13))
     expected = loss_of(network(images), labels, protocol).item()
     assert training.history[0]["train_loss"] == pytest.approx(expected, rel=1e-6)
@@ -137,7 +141,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_cure(splits):
     # the first step's loss is computed before any weight has moved; 9 steps, of which 2.25 rise
     words = r"seed 0: .* no longer finite at step 2 of epoch 1, at a .* of 6\.66667e\+29; no epoch"
     with pytest.raises(UserError, match=words):
-        run(splits, protocol=protocol)
+        go_on(new(variant="cnn"), splits, 0, protocol)
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.2), (1, 0.6), (2, 1.0), (3, None), (9, None)])
@@ -170,11 +174,3 @@ def test_predictions_do_not_depend_on_the_batch(splits, monkeypatch):
     whole = predict(network, splits["test"], "fp32")
     monkeypatch.setattr("whitepatch.training.loop.EVALUATION_BATCH", 2)
     torch.testing.assert_close(predict(network, splits["test"], "fp32"), whole)
-
-
-def test_the_kept_epochs_end_with_the_network_and_hold_the_chosen_one(splits):
-    training, _ = run(splits, keep_epochs=True)
-    assert same(training.epochs[-1], training.network.state_dict())
-    assert same(training.epochs[training.chosen_epoch("validation") - 1], training.best)
-    assert not same(*training.epochs[:2]), "a copy each"
-    assert run(splits)[0].epochs is None

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -19,17 +20,12 @@ def as_before():
     torch.set_deterministic_debug_mode("default")
 
 
-def test_threads_and_determinism_are_set():
+def test_threads_and_determinism_are_set(monkeypatch):
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "3")
     assert machine.prepare(RUNTIME.model_copy(update={"threads": 3})) == torch.device("cpu")
     assert torch.get_num_threads() == 3
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_an_absent_gpu_is_an_error_with_the_cure():
-    with pytest.raises(UserError, match=r"runtime\.device is cuda, but .*; use auto or cpu"):
-        machine.prepare(RUNTIME.model_copy(update={"device": "cuda"}))
 
 
 def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
@@ -42,44 +38,33 @@ def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("limit", "threads", "good"), [("1", 2, False), ("2", 2, True), ("", 2, True)]
+    ("asked", "words"),
+    [
+        ({"device": "cuda"}, r"runtime\.device is cuda, but .*; use auto or cpu"),
+        ({"precision": "tf32"}, r"runtime\.precision is tf32, .*; use fp32"),
+        ({"threads": 4}, r"OMP_THREAD_LIMIT must be at least .* 4, got 3; unset"),
+    ],
 )
-def test_fewer_threads_than_asked_for_are_refused_not_waited_for(monkeypatch, limit, threads, good):
-    monkeypatch.setenv("OMP_THREAD_LIMIT", limit)
-    asked = RUNTIME.model_copy(update={"threads": threads})
-    if good:
-        machine.prepare(asked)
-    else:
-        with pytest.raises(
-            UserError, match=r"OMP_THREAD_LIMIT must be at least .* 2, got 1; unset"
-        ):
-            machine.prepare(asked)
-
-
-def test_tf32_on_a_cpu_is_an_error_with_the_cure():
-    with pytest.raises(UserError, match=r"runtime\.precision is tf32, .*; use fp32"):
-        machine.prepare(RUNTIME.model_copy(update={"precision": "tf32"}))
-
-
-def test_auto_without_any_gpu_takes_the_cpu_silently(monkeypatch, capsys):
+def test_what_the_machine_cannot_do_is_an_error_with_the_cure(monkeypatch, asked, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(machine, "_why_no_cuda", lambda: None)
-    assert machine.prepare(RUNTIME.model_copy(update={"device": "auto"})).type == "cpu"
-    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "3")
+    with pytest.raises(UserError, match=words):
+        machine.prepare(RUNTIME.model_copy(update=asked))
 
 
-def test_auto_beside_a_gpu_that_does_not_start_says_why_in_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(machine.Path, "exists", lambda _: True)
-
+@pytest.mark.parametrize("beside", [False, True])
+def test_auto_takes_the_cpu_and_says_in_one_line_why_a_gpu_does_not_start(
+    monkeypatch, capsys, beside
+):
     def fail():
         raise RuntimeError("The NVIDIA driver on your system is too old.\nMore words.")
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(machine.Path, "exists", lambda _: beside)
     monkeypatch.setattr(torch.cuda, "init", fail)
     assert machine.prepare(RUNTIME.model_copy(update={"device": "auto"})).type == "cpu"
     said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "driver on your system is too old" in said
+    assert said.count("\n") == said.count("driver on your system is too old") == beside
 
 
 def test_the_environment_names_what_shapes_the_bytes():
@@ -91,27 +76,40 @@ def test_the_environment_names_what_shapes_the_bytes():
     assert found["device_name"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
-def test_large_blocks_are_kept():
-    """A second use of large blocks costs far fewer page faults in a prepared process."""
+@pytest.fixture(scope="module")
+def alone():
+    """Return what a process of its own finds that trains a step: page faults, and what it has.
+
+    The faults are those of a second use of large blocks, before and after it was prepared.
+    """
     program = """
-import resource, torch
-from whitepatch.training import machine
+import json, resource, sys, torch
 from whitepatch.params import Runtime
+from whitepatch.training import machine
+from whitepatch.training.loop import Training
 def work():
     for _ in range(3):
         torch.ones(10 * 2**20).mul(2)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 before = work(), work()
-machine.prepare(
-    Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
-)
+device = machine.prepare(Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False))
 after = work(), work()
-print(before[1] - before[0], after[1] - after[0])
+training = Training.start("mha_linear", 0, device)
+training.network(torch.randn(2, 3, 96, 96)).sum().backward()
+training.optimizer.step(0.1)
+print(json.dumps([before[1] - before[0], after[1] - after[0], list(sys.modules)]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    default, kept = map(int, done.stdout.split())
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
+def test_large_blocks_are_kept(alone):
     # by default each of the six blocks is fresh again; where the heap is fragmented, one may be
+    default, kept, _ = alone
     assert kept < default / 2
+
+
+def test_no_training_imports_torchs_compiler(alone):
+    """It costs four seconds and 150 MB in every process."""
+    assert not {"torch._dynamo", "torch._inductor", "sympy"} & {*alone[2]}

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -8,24 +6,26 @@ from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.models.classifier import build
 from whitepatch.training import weights
+from whitepatch.training.loop import Training
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def after():
-    """Weights after each of three epochs."""
-    return [dict(build("cbam", seed).state_dict()) for seed in (5, 6, 7)]
+def training():
+    """Return a training of three epochs, of which the second was chosen."""
+    training = Training.start("cbam", 0, CPU, keep_epochs=True)
+    training.epochs = [dict(build("cbam", seed).state_dict()) for seed in (5, 6, 7)]
+    training.best = training.epochs[1]
+    training.history = [{"test_loss": loss} for loss in (0.5, 0.25, 0.5)]
+    return training
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch, after):
-    """Stand in a folder with what a training of three epochs left."""
+def project(tmp_path, monkeypatch, training):
+    """Stand in a folder with what the training left."""
     monkeypatch.chdir(tmp_path)
-    paths.model("demo", "cbam").mkdir(parents=True)
-    named = {f"{i}.{name}": x for i, it in enumerate(after, start=1) for name, x in it.items()}
-    save_file({name: x.contiguous() for name, x in named.items()}, paths.epochs("demo", "cbam"))
-    paths.training_record("demo", "cbam").write_text(json.dumps({"chosen_epoch": {"0": 2}}))
+    weights.write("demo", "cbam", {0: training}, "test", {"device": "cpu"})
 
 
 def refused(call, *words):
@@ -38,12 +38,18 @@ def refused(call, *words):
         assert some in message
 
 
-def test_the_weights_of_every_epoch_come_back(after):
+def test_what_was_written_comes_back(training):
     found = weights.epochs("demo", "cbam", 3, CPU)
-    assert len(found) == 3
-    for one, other in zip(found, after, strict=True):
+    best = weights.network("demo", "cbam", 0, CPU).state_dict()
+    pairs = [*zip(found, training.epochs, strict=True), (best, training.best)]
+    for one, other in pairs:
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
+    assert weights.record("demo", "cbam") == {
+        "chosen_by": "test",
+        "chosen_epoch": {"0": 2},
+        "trained_on": {"device": "cpu"},
+    }
 
 
 def test_too_few_epochs_are_refused():
@@ -64,11 +70,7 @@ def test_damaged_and_missing_files_are_refused():
     refused(lambda: weights.epochs("demo", "cbam", 3, CPU), "epochs.safetensors cannot be used")
     path.unlink()
     refused(lambda: weights.epochs("demo", "cbam", 3, CPU), "epochs.safetensors is missing")
-    refused(lambda: weights.network("demo", "cbam", 0, CPU), "seed-00.safetensors is missing")
-
-
-def test_the_record_comes_back_or_is_refused():
-    assert weights.record("demo", "cbam") == {"chosen_epoch": {"0": 2}}
+    refused(lambda: weights.network("demo", "cbam", 1, CPU), "seed-01.safetensors is missing")
     path = paths.training_record("demo", "cbam")
     path.write_text('{"chosen_epoch": ')
     refused(lambda: weights.record("demo", "cbam"), "training.json cannot be used")
