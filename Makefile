@@ -79,7 +79,7 @@ mutation: setup ## change the code that decides numbers, a bit at a time, and se
 bench: setup ## measure our speed beside the article's own formulation; writes reports/bench/
 	@$(RUN) python bench/speed.py
 
-lint: setup ## check style, docstrings against code, and who imports whom
+lint: setup ## check style, and docstrings against code
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) lint-imports --no-cache --no-logo

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from whitepatch import paths
 from whitepatch.data.images import DeviceImages
@@ -27,17 +27,6 @@ from whitepatch.training import loop, weights
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """That Pillow reads by itself; for others it would start programs, Ghostscript for one."""
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by EXIF's number of its orientation."""
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -45,7 +34,7 @@ class Prediction:
 
     Attributes:
         probabilities: [N], of a white patch.
-        maps: [N, H, W] by name, as `maps.maps_of` gives them.
+        maps: [N, H, W] by name, as `maps_of` gives them.
         pictures: [N, 3, 96, 96], 0 to 1, as the network saw them.
     """
 
@@ -65,17 +54,14 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         UserError: It is missing, or no picture that can be read.
     """
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file():  # a pipe would be waited for
             raise UserError(f"{path} is no file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of data beside the picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as picture:
                 picture.load()  # before its orientation is read: some keep it behind the pixels
-                upright = _upright(picture)
-                if upright.mode.startswith(("I", "F")):
-                    upright = _eight_bits(upright, path)
-                rgb = upright.convert("RGB")
+                rgb = _eight_bits(_upright(picture)).convert("RGB")
     except FileNotFoundError:
         raise UserError(f"{path} is not here") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -96,26 +82,21 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 def _upright(picture: Image.Image) -> Image.Image:
     """Turn a loaded picture as its EXIF or XMP says; as it is if that cannot be read."""
     try:
-        turn = TURNS[picture.getexif()[ExifTags.Base.Orientation]]
+        picture.getexif()
+        # it is read; Pillow would also write it into the turned picture, and some cannot be written
+        picture.info.pop("exif", None)
+        return ImageOps.exif_transpose(picture)
     except Exception:  # whatever is wrong there, the picture is not
         return picture
-    return picture.transpose(turn)
 
 
-def _eight_bits(picture: Image.Image, path: Path) -> Image.Image:
-    """Return a grey picture of up to 16 bits with 8, rounded; a TIFF says what is white in it."""
-    tags = getattr(picture, "tag_v2", {})
-    bits, *_ = tags.get(ExifTags.Base.BitsPerSample, (16,))
-    white = 2**bits - 1
-    numbers = np.asarray(picture)
-    if picture.mode == "F" or bits > 16 or numbers.min() < 0 or numbers.max() > white:
-        raise UserError(
-            f"{path} must have whole numbers of 8 or 16 bits a channel, got mode {picture.mode}"
-            "; save it as a PNG"
-        )
-    grey = ((numbers.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
-    white_is_zero = tags.get(ExifTags.Base.PhotometricInterpretation) == 0
-    return Image.fromarray(~grey if white_is_zero else grey)
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a grey picture of 16 bits with 8, rounded; Pillow would cut off what is above 255."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray(((np.asarray(picture) + 128.0) // 257).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"it has more than 16 bits, mode {picture.mode}; save it as a PNG")
+    return picture
 
 
 def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Classifier:
@@ -127,14 +108,9 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
     """
     measured = paths.metrics(name, variant)
     if measured.exists():
-        cure = f"dvc repro -f -s evaluate@{name}-{variant}"
-        try:
-            trained_with = json.loads(measured.read_text(encoding="utf-8"))["protocol"]
-            sections = {section: trained_with[section] for section in ("patch", "pixels")}
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{measured} is damaged; make it again: {cure}") from None
-        for section, content in sections.items():
-            if content != protocol(experiment)[section]:
+        trained_with = json.loads(measured.read_text(encoding="utf-8"))["protocol"]
+        for section in ("patch", "pixels"):
+            if trained_with[section] != protocol(experiment)[section]:
                 raise UserError(
                     f"experiments.{name}.{section} is not what {variant} was trained with; "
                     f"train it again: dvc repro evaluate@{name}-{variant}"
