@@ -104,7 +104,7 @@ class Params(Strict):
             )
         for name, experiment in self.experiments.items():
             for part, rows in experiment.split.parts().items():
-                source: Stl10 | Photos = getattr(self.sources, experiment.source)
+                source = getattr(self.sources, experiment.source)
                 most = source.num_rows(rows.file)
                 if rows.stop > most:
                     raise ValueError(

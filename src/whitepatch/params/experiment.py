@@ -4,9 +4,10 @@ __all__ = ["Experiment", "Patch", "Pixels", "Rows", "Score", "Split", "Train"]
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from whitepatch.params.base import Count, Index, Seed, Strict
+from whitepatch.params.sources import Sources
 
 
 class Rows(Strict):
@@ -118,10 +119,17 @@ class Score(Strict):
         return self
 
 
+def _named(source: str) -> str:
+    """Return the name of a source if it is one."""
+    if source not in Sources.model_fields:
+        raise ValueError(f"must be one of {', '.join(Sources.model_fields)}")
+    return source
+
+
 class Experiment(Strict):
     """Images and protocol."""
 
-    source: Literal["stl10", "photos"]
+    source: Annotated[str, AfterValidator(_named)]
     split: Split
     patch: Patch
     pixels: Pixels
