@@ -20,8 +20,9 @@ from whitepatch.data.layout import SIDE
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-SCORES = ("auc", "ap", "pointing", "mass", "rank")
-"""ROC-AUC, average precision, pointing game, relevance mass, relevance rank; each 0 to 1."""
+SCORES = {"auc": "pixel AUC", "ap": "AP", "pointing": "pointing", "mass": "mass", "rank": "rank"}
+"""What tables call ROC-AUC, average precision, pointing game, relevance mass and relevance rank, by
+their keys; each is 0 to 1."""
 
 
 def coverage(tops: NDArray[np.int64], lefts: NDArray[np.int64], size: int, cells: int) -> Floats:

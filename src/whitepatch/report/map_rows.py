@@ -52,9 +52,7 @@ def scores(results: Results) -> Table:
             for kind in SCORES
         ]
         rows.append([label, *numbers, NOTHING])
-    return Table(
-        ["map", "pixel AUC", "AP", "pointing", "mass", "rank", "pixel AUC, untrained"], rows
-    )
+    return Table(["map", *SCORES.values(), "pixel AUC, untrained"], rows)
 
 
 def features(results: Results) -> Table:
