@@ -21,6 +21,7 @@ from torch import Tensor
 
 from whitepatch.files import replacing
 from whitepatch.training.loop import Training
+from whitepatch.training.weights import under
 
 
 def key(*parts: Any) -> str:
@@ -66,8 +67,8 @@ class Checkpoint:
     def restore(self, training: Training) -> None:
         """Put a new training where the checkpoint stands; leave it as it is if there is none.
 
-        A file that cannot be read, or has changed since it was written, is passed over with a
-        word: the training then starts anew.
+        A file that cannot be read, or has changed since it was written, is passed over, which is
+        said: the training then starts anew.
         """
         if not self.path.exists():
             return
@@ -78,18 +79,18 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no dict
             if state["digest"] != _digest(state["history"], tensors):
                 raise ValueError("its content has changed")
-            epochs = [_under(f"epoch {i + 1}", tensors) for i in range(len(state["history"]))]
+            epochs = [under(f"epoch {i + 1}", tensors) for i in range(len(state["history"]))]
             if training.epochs is not None and not all(epochs):
                 raise ValueError("it lacks the weights of its epochs")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             print(f"{self.path} cannot be used ({error}); training anew", file=sys.stderr)  # noqa: T201
             return
         training.history = state["history"]
-        training.network.load_state_dict(_under("network", tensors))
-        training.best = _under("best", tensors)
+        training.network.load_state_dict(under("network", tensors))
+        training.best = under("best", tensors)
         if training.epochs is not None:
             training.epochs = epochs
-        training.optimizer.restore(_under("optimizer", tensors))
+        training.optimizer.restore(under("optimizer", tensors))
 
     def remove(self) -> None:
         """Remove the checkpoint, if there is one."""
@@ -103,11 +104,3 @@ def _digest(history: list[dict[str, float]], tensors: dict[str, Tensor]) -> str:
         what = f"{name} {tensor.dtype} {list(tensor.shape)}"
         total.update(what.encode() + b"\0" + tensor.cpu().numpy().tobytes())
     return total.hexdigest()
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(f"{prefix}."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(f"{prefix}.")
-    }

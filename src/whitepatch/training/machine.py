@@ -47,7 +47,7 @@ def prepare(runtime: Runtime) -> torch.device:
 
 
 def _refuse_fewer_threads(threads: int) -> None:
-    """Refuse a limit of OpenMP's, under which threads that are asked for are waited for in vain."""
+    """Refuse a limit of OpenMP's below our threads: torch would wait for the others for ever."""
     limit = os.environ.get("OMP_THREAD_LIMIT", "")
     if limit.isdecimal() and int(limit) < threads:
         raise UserError(

@@ -108,6 +108,7 @@ class Step:
         return captured.result
 
     def _run(self, index: Tensor, rate: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Take the step itself, whose kernels a graph may capture."""
         images, labels = self.images.batch(index)
         logits = forward(self.network, images, self.runtime.precision)
         loss = loss_of(logits, labels, self.params)
@@ -117,6 +118,7 @@ class Step:
         return loss.detach(), (logits.detach() > 0).eq(labels > 0).sum()
 
     def _warm_up(self, index: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """Take an ordinary step on a stream of its own."""
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
@@ -125,6 +127,7 @@ class Step:
         return result
 
     def _capture(self, index: Tensor) -> _Captured:
+        """Record a step of so many images without taking it; `index` and `rate` are filled in."""
         graph, index = torch.cuda.CUDAGraph(), index.clone()
         rate = torch.zeros((), device=index.device)
         self.optimizer.clear()

@@ -1,6 +1,6 @@
 """What training left: a record, each seed's network, the first seed's weights after every epoch."""
 
-__all__ = ["epochs", "network", "record", "write"]
+__all__ = ["epochs", "network", "record", "under", "write"]
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from whitepatch import paths
 from whitepatch.errors import UserError
@@ -89,7 +90,7 @@ def epochs(name: str, variant: str, number: int, device: torch.device) -> list[W
     path = paths.epochs(name, variant)
     with _usable(path, name, variant):
         tensors = load_file(path, str(device))
-        found = [_of_epoch(epoch, tensors) for epoch in range(1, number + 1)]
+        found = [under(str(epoch), tensors) for epoch in range(1, number + 1)]
         if not all(found):
             raise ValueError(f"it has {sum(map(bool, found))} epochs of {number}")
         fits = build(variant, 0).to(device)
@@ -103,12 +104,12 @@ def _save(weights: Weights, path: Path) -> None:
     save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, path)
 
 
-def _of_epoch(epoch: int, tensors: Weights) -> Weights:
-    prefix = f"{epoch}."
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
+    """Return the tensors that are named `<prefix>.<name>`, by `<name>`."""
     return {
-        name.removeprefix(prefix): tensor
+        name.removeprefix(f"{prefix}."): tensor
         for name, tensor in tensors.items()
-        if name.startswith(prefix)
+        if name.startswith(f"{prefix}.")
     }
 
 
