@@ -1,7 +1,7 @@
 """The STL-10 experiments from the network to the last page, on a small stand-in for STL-10.
 
 A real server on this machine serves an archive in STL-10's exact layout, made of photographs; it
-drops, stalls, corrupts and forgets. `make check` runs this, and CI does.
+drops, stalls, changes and forgets. `make check` runs this, and CI does.
 """
 
 import csv
@@ -40,9 +40,10 @@ def rehearsed(root, content, tmp_path_factory):
     script = [
         How(drop=len(archive) // 4),
         How(stall=1000),
-        How(flip=len(archive) // 3, drop=len(archive) // 5),
+        How(etag='"2"'),
         How(status=503),
-        How(ranges=False, close=len(archive) // 3),
+        How(close=len(archive) // 3),
+        How(ranges=False),
         How(claim=1000, close=len(archive) // 3),
         How(),
     ]
@@ -74,10 +75,10 @@ pytestmark = pytest.mark.pipeline
 
 def test_the_files_are_the_members_whatever_the_server_did(rehearsed, content):
     folder, server = rehearsed
-    assert len(server.asked) > 6
+    assert len(server.asked) == 8
     for key in ("train_X", "train_y", "test_X", "test_y"):
         assert (folder / f"data/raw/stl10/{key}.bin").read_bytes() == content[key]
-    assert [path.suffix for path in (folder / "data/downloads").iterdir()] in ([], [".lock"])
+    assert not list((folder / "data/downloads").iterdir())
 
 
 def test_the_manifests_are_the_protocols(rehearsed):

@@ -68,7 +68,7 @@ def miniature(root: Path, folder: Path) -> Path:
     params["runtime"]["threads"] = 1  # other tests run beside it
     params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
     params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
-    params["download"]["patience"] = 1
+    params["download"]["tries"] = 1
     params["sources"]["photos"]["train"]["crops"] = 40
     params["sources"]["photos"]["validation"]["crops"] = 12
     params["sources"]["photos"]["test"]["crops"] = 16

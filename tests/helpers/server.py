@@ -22,12 +22,10 @@ class How:
     flip: int | None = None  # this byte of the file is sent wrong
     cut: int | None = None  # this is all there is of the file
     claim: int = 0  # added to Content-Length
-    shift: int = 0  # added to the first byte that is sent, but not to the one that is claimed
     etag: str | None = '"1"'
     length: bool = True  # say how long the answer is
     headers: Mapping[str, str] = field(default_factory=dict)  # said besides, or instead
     raw: bytes | None = None  # the whole answer
-    fill: int = 0  # bytes of an answer that is no file
 
 
 @dataclass
@@ -103,12 +101,13 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: How) -> None:
     if how.page:
         content, headers["Content-Type"] = b"<html>Please log in</html>", "text/html"
     elif status >= 300:
-        content = bytes(how.fill)
+        content = b""
     else:
         headers["Content-Type"] = "application/x-gzip"
         if how.etag:
             headers["ETag"] = how.etag
-        same = request.headers.get("If-Range") in (None, how.etag)
+        known = None, how.etag, how.headers.get("Last-Modified")
+        same = (request.headers.get("If-Range") or None) in known
         if asked and how.ranges and same:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):
@@ -117,7 +116,7 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: How) -> None:
             else:
                 status = 206
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    body = memoryview(content)[start + how.shift :]
+    body = memoryview(content)[start:]
     if how.length:
         headers["Content-Length"] = str(len(body) + how.claim)
     headers |= how.headers

@@ -96,12 +96,6 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Params":
-        needed = sum(member.bytes for member in self.sources.stl10.members().values())
-        if needed > self.download.most_bytes:
-            raise ValueError(
-                f"download.most_bytes must be at least the {needed} bytes of sources.stl10, "
-                f"got {self.download.most_bytes}"
-            )
         for name, experiment in self.experiments.items():
             for part, rows in experiment.split.parts().items():
                 source = getattr(self.sources, experiment.source)

@@ -91,7 +91,7 @@ class Sources(Strict):
 def _address(url: str) -> str:
     """Return an address if it can be taken apart; else raise ValueError."""
     parts = urlsplit(url)
-    if parts.port is None and parts.scheme != "file" and not parts.hostname:
+    if parts.port is None and not parts.hostname:
         raise ValueError("names no server")
     return url
 
@@ -109,7 +109,7 @@ class Download(Strict):
     """How an archive is fetched; nothing here can move a result."""
 
     urls: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^(https?|file)://"), AfterValidator(_address)], ...],
+        tuple[Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)], ...],
         Field(min_length=1),
     ]
     archive: Annotated[str, Field(max_length=1000), AfterValidator(_file)]
@@ -117,5 +117,3 @@ class Download(Strict):
     stall_timeout: Annotated[float, Field(gt=0, le=3600)]
     tries: Annotated[int, Field(gt=0, le=1000)]
     pause: Annotated[float, Field(gt=0, le=30)]
-    patience: Annotated[float, Field(gt=0, le=86_400)]
-    most_bytes: Count
