@@ -1,6 +1,5 @@
 """Results pass from one clone to another through a remote: two real clones, three real remotes."""
 
-import json
 import re
 import shutil
 import sqlite3
@@ -107,8 +106,6 @@ def test_what_one_clone_pushes_another_pulls_and_nothing_is_trained(
     assert "Data and pipelines are up to date." in said
     assert results(folder) == results(hers)
     assert run(folder, "git", "status", "--short") == (0, "")
-    receipts = [json.loads((it / "mlflow/tiny.json").read_text()) for it in (folder, hers)]
-    assert receipts[0] == receipts[1]
     assert shown(folder) == shown(hers)
     assert len(shown(hers)) == 7
     assert all(shown(hers).values())

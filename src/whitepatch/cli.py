@@ -41,13 +41,8 @@ def publish(
     everything = params.load()
     for name in experiments:
         everything.experiment(name)  # or it is refused
-        if not dvc_lock.LOCK.exists():
-            raise UserError(
-                f"{dvc_lock.LOCK} is not here, and without it nobody knows whether results are "
-                f"whole; {dvc_lock.FROM_GIT}, or: dvc repro publish@{name}"
-            )
-        recorded.refuse_other(f"publish@{name}")
-        recorded.refuse_mixture(name, everything.variants)
+        if others := _not_recorded(name):
+            typer.echo(f"{name}: {', '.join(others)} not as in dvc.lock; shown as here", err=True)
         publish_one(name)
 
 
@@ -153,16 +148,16 @@ def verify(
 @commands.command()
 def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 5000) -> None:
     """Publish all results, then open MLflow on this machine."""
-    from whitepatch.tracking.address import is_own
     from whitepatch.tracking.serving import refuse_taken, serve
+    from whitepatch.tracking.store import is_own
 
     refuse_taken(port)
     if found := _reported():
         for name in found:
             try:
                 publish([name])
-            except UserError as differs:  # what is there already can be looked at all the same
-                typer.echo(f"{name} is not published: {differs}", err=True)
+            except UserError as refused:  # what is there already can be looked at all the same
+                typer.echo(f"{name} is not published: {refused}", err=True)
     elif is_own() and not (paths.MLFLOW / "mlflow.db").exists():
         raise UserError(NOTHING_YET)
     else:  # what trainings show while they run
@@ -193,14 +188,20 @@ def _reported() -> list[str]:
         if path is not None and (paths.report(name) / "report.html").exists():
             cure = f"make pull may have it, dvc repro report@{name} makes it"
             typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
-    found = []
-    for name in (name for name, path in missing.items() if path is None):
-        try:
-            recorded.refuse_mixture(name, everything.variants)
-            found.append(name)
-        except UserError as mixture:
-            typer.echo(f"{name} is left out: {mixture}", err=True)
-    return found
+    return [name for name, path in missing.items() if path is None]
+
+
+def _not_recorded(name: str) -> list[str]:
+    """Return which results of an experiment are not those that DVC has recorded."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        stages = Repo().status(targets=[f"publish@{name}"], with_deps=True)
+    except DvcException:  # without DVC, or while it is at work
+        return []
+    changes = [change for said in stages.values() for change in said if isinstance(change, dict)]
+    return sorted({path for change in changes for path in change.get("changed outs", ())})
 
 
 def app() -> None:

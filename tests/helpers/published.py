@@ -1,4 +1,4 @@
-"""Runs to publish, and what a store has of them; `python -m helpers.published` publishes some."""
+"""Runs to publish, and what a store has of them."""
 
 import warnings
 
@@ -6,10 +6,8 @@ import numpy as np
 
 from whitepatch.models.classifier import build
 from whitepatch.tracking import store
-from whitepatch.tracking.address import tracking_uri
 from whitepatch.tracking.models import Model
-from whitepatch.tracking.publishing import publish
-from whitepatch.tracking.runs import Run
+from whitepatch.tracking.publishing import Run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
@@ -24,12 +22,12 @@ def network():
 
 
 def chosen(name="a"):
-    """A model that is registered."""
+    """Return a model that is registered."""
     return Model(name, network, lambda: PICTURES[:2], {"variant": name}, "ours")
 
 
 def run(key, digest="1", loss=0.5, **more):
-    """A run as it should stand in MLflow."""
+    """Return a run as it should stand in MLflow."""
 
     def attach(folder):
         (folder / "figures").mkdir()
@@ -50,32 +48,36 @@ def run(key, digest="1", loss=0.5, **more):
     )
 
 
+def found(experiment="ours"):
+    """Return a client of the store, and its runs of an experiment by key."""
+    client = MlflowClient(store.tracking_uri(), store.tracking_uri())
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    return client, {one.data.tags[store.KEY]: one for one in store.all_runs(client, experiment_id)}
+
+
+def steps(client, run, name):
+    """Return (step, value) of a metric."""
+    return [(it.step, it.value) for it in client.get_metric_history(run.info.run_id, name)]
+
+
 def contents(experiment="ours"):
     """Return all that a store shows of an experiment, but for ids, times and places."""
-    client = MlflowClient(tracking_uri())
-    experiment_id = client.get_experiment_by_name(experiment).experiment_id
-    shown = {}
-    for found in client.search_runs([experiment_id]):
-        run_id = found.info.run_id
-        shown[found.data.tags[store.KEY]] = {
-            "name": found.info.run_name,
-            "status": found.info.status,
-            "tags": {key: value for key, value in found.data.tags.items() if key != "mlflow.user"},
-            "params": found.data.params,
-            "metrics": {
-                name: [(it.step, it.value) for it in client.get_metric_history(run_id, name)]
-                for name in found.data.metrics
-            },
-            "data": [data.dataset.digest for data in found.inputs.dataset_inputs],
-            "files": files_of(client, run_id),
-            "models": len(found.outputs.model_outputs) if found.outputs else 0,
+    client, runs = found(experiment)
+    shown = {
+        key: {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "tags": {name: value for name, value in run.data.tags.items() if name != "mlflow.user"},
+            "params": run.data.params,
+            "metrics": {name: steps(client, run, name) for name in run.data.metrics},
+            "data": [data.dataset.digest for data in run.inputs.dataset_inputs],
+            "files": files_of(client, run.info.run_id),
+            "models": len(run.outputs.model_outputs) if run.outputs else 0,
         }
-    versions = [
-        (version.name, int(version.version), version.tags)
-        for version in client.search_model_versions()
-    ]
-    models = client.search_logged_models([experiment_id])
-    return shown, versions, [(model.name, model.tags["variant"]) for model in models]
+        for key, run in runs.items()
+    }
+    versions = [(it.name, int(it.version), it.tags) for it in client.search_model_versions()]
+    return shown, versions
 
 
 def files_of(client, run_id, folder=None):
@@ -84,7 +86,3 @@ def files_of(client, run_id, folder=None):
     for file in client.list_artifacts(run_id, folder):
         found += files_of(client, run_id, file.path) if file.is_dir else [file.path]
     return sorted(found)
-
-
-if __name__ == "__main__":
-    publish("ours", {}, [run("a", model=chosen()), *map(run, "bcdefgh")])

@@ -1,19 +1,12 @@
-"""A training as the stage runs it, small, in any process: `python -m helpers.training`."""
+"""A training as the stage runs it, small."""
 
-import os
-import signal
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
 from helpers.pictures import images_of
-from whitepatch import params
 from whitepatch.params import Params
-from whitepatch.tracking import following
 from whitepatch.tracking.following import follow
 from whitepatch.training.loop import Training, train
 
@@ -28,7 +21,7 @@ def small(everything: Params, *, live: bool) -> Params:
     demo = demo.model_copy(
         update={
             "train": demo.train.model_copy(update={"epochs": EPOCHS, "seeds": (0,)}),
-            "score": demo.score.model_copy(update={"panel": 2}),
+            "score": demo.score.model_copy(update={"first": 1, "panel": 2}),
         }
     )
     shown = ("demo",) if live else ()
@@ -48,11 +41,9 @@ def trained(
         after: What to do when an epoch is done, by epoch.
     """
     training = training or Training.start(VARIANT, 0, CPU)
-    splits = {"train": images_of(12, 1), "validation": images_of(6, 2), "test": images_of(70, 3)}
+    splits = {"train": images_of(12, 1), "validation": images_of(5, 2), "test": images_of(7, 3)}
     environment = {"device": "cpu", "device_name": "x", "threads": 1, "torch": torch.__version__}
-    with follow(
-        "demo", VARIANT, everything, splits, {0: training}, "identity", environment
-    ) as shown:
+    with follow("demo", VARIANT, everything, splits, {0: training}, environment) as shown:
         shown.begin(0, training)
 
         def after_epoch(state: Training) -> None:
@@ -70,18 +61,3 @@ def trained(
         )
         shown.finish(training)
     return training, save({name: x.contiguous() for name, x in training.best.items()})
-
-
-if __name__ == "__main__":
-    # the root, and by which signal to die after the second epoch
-    # a shell that starts us in the background has it ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    following.GRACE, following.NICE = 60.0, 0
-    root, name = sys.argv[1:]
-    everything = small(params.load(Path(root) / "params.yaml"), live=True)
-
-    def die() -> None:
-        time.sleep(1)  # time enough to say what is done
-        os.kill(os.getpid(), signal.Signals[name])
-
-    trained(everything, after={2: die})

@@ -42,7 +42,7 @@ def main(name: str, variant: str) -> None:
         seed: Checkpoint(paths.CHECKPOINTS / f"{name}-{variant}-{seed}-{identity}.safetensors")
         for seed in experiment.train.seeds
     }
-    with follow(name, variant, params, splits, trainings, identity, environment) as shown:
+    with follow(name, variant, params, splits, trainings, environment) as shown:
         _train_all(variant, trainings, checkpoints, shown, splits, experiment.train, params.runtime)
     weights.write(name, variant, trainings, experiment.train.choose, environment)
     table = history.table({seed: training.history for seed, training in trainings.items()})

@@ -1,33 +1,31 @@
 """A training that is shown in MLflow while it runs, without ever waiting for it.
 
-The training hands lines to a process beside it (`reporter`), which alone speaks with MLflow. What
+The training hands events to a process beside it (`reporter`), which alone speaks with MLflow. What
 happens there, a server that is down, hangs or dies, cannot reach the training: its result is the
 same, and at its end it waits for that process `GRACE` seconds at most.
 """
 
 __all__ = ["Follower", "follow"]
 
-import os
+import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
-
-from safetensors.torch import save
 
 from whitepatch import programs
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps.extract import looking
 from whitepatch.models.classifier import title
 from whitepatch.params import Params
-from whitepatch.tracking import naming
-from whitepatch.tracking.lines import line, packed
-from whitepatch.training.loop import Row, Splits, Training
+from whitepatch.tracking import naming, store
+from whitepatch.training.loop import Splits, Training
 
 GRACE = 5.0
 """Seconds that the end of a training waits for MLflow, after all else is done."""
@@ -35,58 +33,97 @@ GRACE = 5.0
 NICE = 10
 """Priority of the process that speaks with MLflow, below the training's."""
 
+BATCHES, PANELS = 1.0, 5.0
+"""Seconds between two batches of events, and between two panels: epochs may take 60 ms."""
+
 
 @dataclass
 class Follower:
-    """Tells of one seed after the other; without a reporter it says nothing.
+    """Tells of one seed after the other; without a reporter that runs it says nothing.
 
     Attributes:
         images: Those of the panel.
         num_images: How many are learned in an epoch.
-        seeds: What a seed's run is called, by seed, as the reporter takes it.
+        seeds: What a seed's run is called, by seed, as `naming.told` gives it.
+        reporter: The process that is told.
     """
 
     images: DeviceImages | None = None
     num_images: int = 0
     seeds: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    _lines: "SimpleQueue[str | None]" = field(default_factory=SimpleQueue)
+    reporter: "subprocess.Popen[bytes] | None" = None
+    _events: "SimpleQueue[tuple[str, Any] | None]" = field(default_factory=SimpleQueue)
+    _closing: Event = field(default_factory=Event)
     _since: float = 0.0
+    _panel: tuple[int, float] = (0, -inf)  # the epoch of the last one, and when
 
     def begin(self, seed: int, training: Training) -> None:
         """Tell of a seed that begins, or goes on from its checkpoint."""
-        if self.images is None:
-            return
-        self._say("begin", run=self.seeds[seed], rows=[_told(row) for row in training.history])
-        self._since = time.monotonic()
+        self._say("begin", self.seeds.get(seed))
+        for row in training.history:
+            self._say("epoch", _told(row))
+        self._since, self._panel = time.monotonic(), (0, -inf)
 
     def epoch(self, training: Training) -> None:
         """Tell of an epoch that is done."""
-        if self.images is None:
-            return
-        self._say(
-            "epoch",
-            row=_told(training.history[-1]),
-            images_per_second=self.num_images / (time.monotonic() - self._since),
-            maps=packed(looking(training.network, self.images)),
-        )
+        speed = self.num_images / (time.monotonic() - self._since)
+        self._say("epoch", _told(training.history[-1]) | {"images_per_second": speed})
+        if time.monotonic() - self._panel[1] >= PANELS:
+            self._show(training)
         # what was told is no part of the next epoch
         self._since = time.monotonic()
 
     def finish(self, training: Training) -> None:
-        """Tell that a seed is done, and the digest of what its training leaves."""
-        if self.images is None:
-            return
-        weights = {name: tensor.contiguous().cpu() for name, tensor in training.best.items()}
-        rows = [_told(row) for row in training.history]
-        self._say("finish", training=naming.training_digest(rows, save(weights)))
+        """Tell that a seed is done."""
+        if self._panel[0] < len(training.history):
+            self._show(training)
+        self._say("finish", None)
 
-    def _say(self, what: str, **content: Any) -> None:
-        self._lines.put(line(what, **content))
+    def _show(self, training: Training) -> None:
+        if self.images and self._is_heard():
+            epoch = len(training.history)
+            self._say("panel", (epoch, looking(training.network, self.images)))
+            self._panel = epoch, time.monotonic()
+
+    def _say(self, what: str, content: Any) -> None:
+        if self._is_heard():
+            self._events.put((what, content))
+
+    def _is_heard(self) -> bool:
+        return self.reporter is not None and self.reporter.poll() is None
+
+    def feed(self, about: Mapping[str, Any]) -> None:
+        """Write to the reporter what it must know, then events in batches until there is none."""
+        assert self.reporter is not None and self.reporter.stdin is not None  # noqa: S101, PT018
+        # a reporter that is gone has said why
+        with suppress(OSError), self.reporter.stdin as pipe:
+            pickle.dump(about, pipe)
+            batch: list[tuple[str, Any] | None] = []
+            while None not in batch:
+                batch = [self._events.get()]
+                while not self._events.empty():
+                    batch.append(self._events.get())
+                pickle.dump([event for event in batch if event], pipe)
+                pipe.flush()
+                self._closing.wait(BATCHES)
+
+    def close(self) -> None:
+        """Wait until all is told, but not for long."""
+        assert self.reporter is not None  # noqa: S101 -- for the type checker
+        self._events.put(None)
+        self._closing.set()
+        try:
+            self.reporter.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.reporter.kill()
+            self.reporter.wait()
+            print(store.untold("it does not answer in time"), file=sys.stderr)  # noqa: T201
 
 
-def _told(row: Row) -> dict[str, float]:
-    """Return an epoch's numbers as its history will have them: nine digits."""
-    return {key: float(f"{value:.9g}") for key, value in row.items()}
+def _told(row: Mapping[str, float]) -> dict[str, float]:
+    """Return an epoch's numbers as its history will have them, nine digits; and the time in ms."""
+    numbers = {key: float(f"{value:.9g}") for key, value in row.items()}
+    return numbers | {"at": int(time.time() * 1000)}
 
 
 @contextmanager
@@ -96,7 +133,6 @@ def follow(
     everything: Params,
     splits: Splits,
     trainings: Mapping[int, Training],
-    identity: str,
     environment: Mapping[str, str | int],
 ) -> Iterator[Follower]:
     """Follow the trainings of a variant until the block ends; how it ends is told, too.
@@ -109,101 +145,55 @@ def follow(
         everything: All parameters.
         splits: Its images; the first of those whose maps are kept make the panel.
         trainings: By seed.
-        identity: Hash of all that shapes the trainings.
         environment: On what they run.
     """
-    if name not in everything.live:
+    reporter = _started() if name in everything.live else None
+    if reporter is None:
         yield Follower()
         return
     score = everything.experiment(name).score
     images = splits["test"].part(score.first, score.first + score.panel)
     network = next(iter(trainings.values())).network
     num_parameters = sum(weight.numel() for weight in network.parameters())
-    seeds = naming.told(
-        name, variant, title(variant), everything, identity, num_parameters, environment
-    )
-    reporter = _started()
-    if reporter is None:
-        yield Follower()
-        return
-    follower = Follower(images, len(splits["train"]), seeds)
-    follower._say(
-        "open",
-        experiment=naming.experiment(name),
-        tags=naming.experiment_tags(name, [title(variant)], []),
-        process=os.getpid(),
-        **_panel(images),
-    )
-    feeder = Thread(target=_feed, args=(follower._lines, reporter), daemon=True)
-    feeder.start()
+    seeds = naming.told(name, variant, title(variant), everything, num_parameters, environment)
+    follower = Follower(images, len(splits["train"]), seeds, reporter)
+    about = {
+        "experiment": naming.experiment(name),
+        "tags": naming.experiment_tags(name, [title(variant)], []),
+        "variants": everything.variants,
+        "panel": _panel(images),
+    }
+    Thread(target=follower.feed, args=(about,), daemon=True).start()
     try:
         yield follower
-    except Exception:
-        follower._say("fail")
-        raise
     finally:
-        follower._lines.put(None)
-        _wait(reporter)
-        feeder.join(1)
+        follower.close()
 
 
-def _started() -> "subprocess.Popen[str] | None":
+def _started() -> "subprocess.Popen[bytes] | None":
     try:
         return subprocess.Popen(  # noqa: S603 -- a module of ours
             [sys.executable, "-m", "whitepatch.tracking.reporter", str(NICE)],
             env=programs.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
             # Ctrl-C is for the training; the reporter tells of it. No session of its own: some
             # kernels share the processor between sessions, and its low priority would be for
             # nothing
             process_group=0,
         )
     except OSError as error:  # no memory, no process left
-        print(  # noqa: T201
-            f"MLflow cannot be told of this training ({error}), which goes on all the same; "
-            "`whitepatch publish` shows the result afterwards",
-            file=sys.stderr,
-        )
+        print(store.untold(str(error)), file=sys.stderr)  # noqa: T201
         return None
 
 
-def _feed(lines: "SimpleQueue[str | None]", reporter: "subprocess.Popen[str]") -> None:
-    """Write lines until there is none to come; a reporter that is gone is no one's concern."""
-    pipe = reporter.stdin
-    assert pipe is not None  # noqa: S101 -- for the type checker
-    with suppress(OSError, ValueError):
-        while (text := lines.get()) is not None:
-            pipe.write(text)
-            pipe.flush()
-    with suppress(OSError, ValueError):
-        pipe.close()
-
-
-def _wait(reporter: "subprocess.Popen[str]") -> None:
-    try:
-        reporter.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        reporter.terminate()  # then it says so
-        try:
-            reporter.wait(1)
-        except subprocess.TimeoutExpired:
-            reporter.kill()
-            reporter.wait()
-
-
 def _panel(images: DeviceImages) -> dict[str, Any]:
+    """Return the arguments of `figures.panels.Panel`."""
     pixels = images.pixels
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return {
-        "panel": packed(
-            {
-                "pictures": (shown / 255).clamp(0, 1).cpu().numpy(),
-                "tops": images.tops.cpu().numpy(),
-                "lefts": images.lefts.cpu().numpy(),
-            }
-        ),
+        "pictures": (shown / 255).clamp(0, 1).cpu().numpy(),
+        "tops": images.tops.cpu().numpy(),
+        "lefts": images.lefts.cpu().numpy(),
         "size": images.patch.size,
     }

@@ -1,20 +1,18 @@
 """Networks that are loaded from MLflow, and its model registry."""
 
-__all__ = ["Model", "choose", "log", "remove"]
+__all__ = ["Model", "log", "remove"]
 
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch import paths
-from whitepatch.files import scratch
-from whitepatch.tracking import sums
 from whitepatch.tracking.naming import ALIAS
 from whitepatch.tracking.store import is_ours, remove_artifacts
 
@@ -51,15 +49,12 @@ def log(client: "MlflowClient", experiment_id: str, run_id: str, model: Model) -
     """
     from mlflow.entities import LoggedModelOutput
 
-    # what an interrupted publish left of the same
-    remove(client, experiment_id, run_id)
     logged = client.create_logged_model(
         experiment_id, model.name, run_id, tags=dict(model.tags), model_type="classifier"
     )
-    with scratch(paths.MLFLOW) as folder:
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         _save(model, path, run_id, logged.model_id)
-        sums.write(path)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
@@ -69,105 +64,54 @@ def log(client: "MlflowClient", experiment_id: str, run_id: str, model: Model) -
 
 
 def remove(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
-    """Remove the models of a run, with their artifacts and their versions under our own name.
-
-    Where somebody has registered one under another name, too, it stays, for it is theirs now.
-    """
+    """Remove the models of a run, with their versions; not what has been registered elsewhere."""
     ours = client.get_experiment(experiment_id).name
-    theirs = set()
-    for registered in client.search_model_versions(f"run_id = '{run_id}'"):
-        if registered.name == ours:
-            client.delete_model_version(registered.name, registered.version)
-        else:
-            theirs.add(str(registered.source).rstrip("/"))
-    for logged in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        names = {f"models:/{logged.model_id}", str(logged.artifact_location).rstrip("/")}
-        if not names & theirs:
+    versions = client.search_model_versions(f"run_id = '{run_id}'")
+    for found in versions:
+        if found.name == ours:
+            client.delete_model_version(found.name, found.version)
+    if all(found.name == ours for found in versions):
+        for logged in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
             remove_artifacts(logged.artifact_location)
             client.delete_logged_model(str(logged.model_id))
 
 
-def choose(client: "MlflowClient", model: Model, experiment_id: str, run_id: str) -> None:
-    """Let the alias name the version of a run, unless it names what another clone published.
-
-    A version that somebody has deleted is registered again.
-    """
-    versions = _versions(client, model, run_id)
-    if not versions:
-        only = f"source_run_id = '{run_id}'"
-        for logged in client.search_logged_models([experiment_id], only)[:1]:
-            _register(client, run_id, logged, model)
-        versions = _versions(client, model, run_id)
-    for version_number in versions[:1]:
-        aliases = client.get_registered_model(model.registered).aliases
-        named = str(aliases.get(ALIAS, ""))
-        if named != version_number and not (named and _is_theirs(client, model, named)):
-            client.set_registered_model_alias(model.registered, ALIAS, version_number)
-
-
-def _is_theirs(client: "MlflowClient", model: Model, version_number: str) -> bool:
-    """Say whether another clone published a version, and its run is still there."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        version = client.get_model_version(model.registered, version_number)
-        found = client.get_run(str(version.run_id))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
-    return found.info.lifecycle_stage == "active" and not is_ours(found)
-
-
-def _versions(client: "MlflowClient", model: Model, run_id: str) -> list[str]:
-    found = client.search_model_versions(f"run_id = '{run_id}'")
-    return [str(one.version) for one in found if one.name == model.registered]
-
-
 def _save(model: Model, path: Path, run_id: str, model_id: str) -> None:
+    example = model.example()
+    numbers = np.dtype(np.float32)
     with warnings.catch_warnings():
-        # those of torch's exporter, which people cannot mend
+        # those of torch's exporter and of MLflow's imports, which people cannot mend
         warnings.simplefilter("ignore")
         import mlflow.pytorch
         from mlflow.models import Model as Description
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-    example = model.example()
-    numbers = np.dtype(np.float32)
-    signature = ModelSignature(
-        # without names, which MLflow would hand to the network as a dictionary
-        Schema([TensorSpec(numbers, (-1, *example.shape[1:]))]),
-        Schema([TensorSpec(numbers, (-1,))]),
-    )
-    packages = ("mlflow", "numpy", "torch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         mlflow.pytorch.save_model(
             model.network(),
             path,
             mlflow_model=Description(run_id=run_id, model_id=model_id),
-            signature=signature,
+            signature=ModelSignature(
+                # without names, which MLflow would hand to the network as a dictionary
+                Schema([TensorSpec(numbers, (-1, *example.shape[1:]))]),
+                Schema([TensorSpec(numbers, (-1,))]),
+            ),
             input_example=example,
             serialization_format="pt2",
-            pip_requirements=[f"{package}=={version(package)}" for package in packages],
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "torch")],
             metadata=dict(model.tags),
         )
 
 
 def _register(client: "MlflowClient", run_id: str, logged: "LoggedModel", model: Model) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(model.registered)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    """Register a model; the alias becomes its own, unless it names what another clone published."""
+    name = model.registered
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
     # its place, not its models:/ address, which MLflow would look for in another store than ours
-    client.create_model_version(
-        model.registered,
-        logged.artifact_location,
-        run_id,
-        dict(model.tags),
-        model_id=logged.model_id,
+    made = client.create_model_version(
+        name, logged.artifact_location, run_id, dict(model.tags), model_id=logged.model_id
     )
+    named = client.get_registered_model(name).aliases.get(ALIAS)
+    if named is None or is_ours(client.get_run(str(client.get_model_version(name, named).run_id))):
+        client.set_registered_model_alias(name, ALIAS, made.version)

@@ -10,15 +10,12 @@ __all__ = [
     "series",
     "tags",
     "told",
-    "training_digest",
 ]
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whitepatch import sources
-from whitepatch.files import digest
 from whitepatch.params import Params, protocol
 from whitepatch.tracking import views
 
@@ -109,22 +106,11 @@ def series(rows: Sequence[Mapping[Any, float]]) -> dict[str, list[tuple[int, flo
     }
 
 
-def training_digest(rows: Sequence[Mapping[Any, float]], weights: bytes) -> str:
-    """Return the digest of what training alone leaves of a seed.
-
-    Args:
-        rows: Its epochs, as its history has them.
-        weights: Its file of weights.
-    """
-    return digest(json.dumps(series(rows), sort_keys=True).encode(), weights)
-
-
 def told(
     of: str,
     variant: str,
     title: str,
     everything: Params,
-    identity: str,
     num_parameters: int,
     environment: Mapping[str, Any],
 ) -> dict[int, dict[str, Any]]:
@@ -135,7 +121,6 @@ def told(
         variant: Which network.
         title: Of the network.
         everything: All parameters.
-        identity: Hash of all that shapes the trainings.
         num_parameters: Of the network.
         environment: On what it is trained.
     """
@@ -145,10 +130,8 @@ def told(
     return {
         seed: {
             "key": key(of, variant, seed),
-            "identity": identity,
             "name": name(of, variant, seed),
             "title": title,
-            "variants": list(everything.variants),
             "tags": tags(of, variant, seed, title),
             "params": parameters(variant, seed, rules, words, num_parameters, environment),
         }

@@ -4,7 +4,7 @@ __all__ = ["experiment_tags", "missing", "runs"]
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from whitepatch import dvc_config, paths
+from whitepatch import paths
 from whitepatch.claims import representative
 from whitepatch.errors import UserError
 from whitepatch.files import digest
@@ -20,7 +20,7 @@ from whitepatch.params import Params, of_protocol
 from whitepatch.tracking import naming
 from whitepatch.tracking.models import Model
 from whitepatch.tracking.provenance import origin
-from whitepatch.tracking.runs import Run
+from whitepatch.tracking.publishing import Run
 from whitepatch.tracking.views import NETWORK
 
 FORMAT = "5"
@@ -55,7 +55,6 @@ def runs(name: str, params: Params) -> list[Run]:
     params.experiment(name)  # or it is refused
     if (path := missing(name, params)) is not None:
         raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
-    unchanged = {variant: _watched(*_shown(name, variant)) for variant in params.variants}
     histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in params.variants}
     measured = {
         variant: json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
@@ -74,7 +73,6 @@ def runs(name: str, params: Params) -> list[Run]:
                 params,
                 metrics,
                 history,
-                unchanged[variant],
                 registered=(variant, seed) == (best.variant, best.seed),
             )
             for seed in map(int, metrics["seeds"])
@@ -89,7 +87,6 @@ def _seed(
     params: Params,
     metrics: Any,
     history: pd.DataFrame,
-    is_current: Callable[[], bool],
     *,
     registered: bool,
 ) -> Run:
@@ -143,26 +140,8 @@ def _seed(
         series=series,
         metrics=final,
         dataset=(str(paths.split(name)), digest(paths.split(name))),
-        training=naming.training_digest(rows, weights.read_bytes()),
         model=_model(name, variant, seed, tags, registered=registered) if stands else None,
-        is_current=is_current,
     )
-
-
-def _shown(name: str, variant: str) -> list[Path]:
-    """Return the files that the runs of a variant show."""
-    files = [of(name, variant) for of in (paths.history, paths.metrics, paths.maps)]
-    return [*files, paths.split(name), *sorted(paths.model(name, variant).glob("seed-*"))]
-
-
-def _watched(*files: Path) -> Callable[[], bool]:
-    """Return a function that says whether files are still as they are now."""
-
-    def content() -> str:
-        return digest(*(path if path.exists() else b"gone" for path in files))
-
-    before = content()
-    return lambda: content() == before
 
 
 def _colour(variants: Sequence[str], variant: str) -> dict[str, str]:
@@ -242,8 +221,7 @@ def _summary(name: str, params: Params) -> Run:
         *(folder / name for name in ("report.html", "comparison.csv", "claims.json")),
         paths.contact_sheet(name),
     ]
-    figures = sorted(dvc_config.files(folder / "figures"))
-    is_current = _watched(*pages, *figures, paths.split(name))
+    figures = sorted((folder / "figures").glob("*.png"))
     comparison = pd.read_csv(folder / "comparison.csv")
 
     def attach(target: Path) -> None:
@@ -267,5 +245,4 @@ def _summary(name: str, params: Params) -> Run:
         origin=lambda: origin(name),
         metrics=_totals(name, comparison),
         dataset=(str(paths.split(name)), digest(paths.split(name))),
-        is_current=is_current,
     )

@@ -14,8 +14,7 @@ import requests
 
 from whitepatch import paths, programs
 from whitepatch.errors import UserError
-from whitepatch.tracking.address import shown_uri, tracking_uri
-from whitepatch.tracking.store import QUIET
+from whitepatch.tracking import store
 from whitepatch.tracking.views import CHARTS, links
 
 LONGEST = 180.0
@@ -28,42 +27,36 @@ def serve(port: int) -> int:
     Its address is printed when it answers.
 
     Raises:
-        UserError: The port is taken, or MLflow does not answer. If it has ended, it has said why,
-            and a store of another version of MLflow is the likely reason.
+        UserError: MLflow does not answer. If it has ended, it has said why, and a store of another
+            version of MLflow is the likely reason.
     """
-    if tracking_uri().startswith("http"):
-        print(f"MLflow: {shown_uri()} (MLFLOW_TRACKING_URI)", file=sys.stderr)  # noqa: T201
+    if store.tracking_uri().startswith("http"):
+        print(f"MLflow: {store.shown_uri()} (MLFLOW_TRACKING_URI)", file=sys.stderr)  # noqa: T201
         return 0
-    refuse_taken(port)
     print("MLflow is starting, which takes some 20 s ...", file=sys.stderr)  # noqa: T201
     environment = programs.environment(
-        *("MLFLOW_", "UVICORN_"),  # what somebody has set for a server of theirs
-        **QUIET,
-        PYTHONWARNINGS="ignore",  # the server's own, of no use to who looks at runs
-        # not as an argument, which everybody on this machine can read
-        MLFLOW_BACKEND_STORE_URI=tracking_uri(),
+        *("MLFLOW_", "UVICORN_"),  # what is set for another server
+        **store.QUIET,
+        PYTHONWARNINGS="ignore",  # the server's own, of no use to its readers
+        # not as an argument, which every user of this machine can read
+        MLFLOW_BACKEND_STORE_URI=store.tracking_uri(),
     )
-    server = ["mlflow", "server", "--workers", "1"]
-    server += ["--host", "127.0.0.1", "--port", str(port), "--uvicorn-opts", "--log-level warning"]
+    server = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    server += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     # a session of its own, so that stopping it stops its workers too
-    with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", *server], env=environment, start_new_session=True
-    ) as process:
+    with subprocess.Popen(server, env=environment, start_new_session=True) as process:  # noqa: S603
         # SIGINT too: a shell that starts us in the background has it ignored
         for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, signal.default_int_handler)
         try:
-            if not _answers(port, process):
-                if process.poll() is None:
-                    raise UserError(f"MLflow did not answer within {LONGEST:.0f} s; try again")
-                raise UserError(
-                    f"MLflow ended before it answered, for the reason above; if its store in "
-                    f"{paths.MLFLOW} is of another version, make it anew: rm -r {paths.MLFLOW}, "
-                    "then: whitepatch ui"
-                )
-            for name, address in _addresses(f"http://127.0.0.1:{port}"):
-                print(f"{name}: {address}", file=sys.stderr)  # noqa: T201
-            print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
+            _wait(port, process)
+            address = f"http://127.0.0.1:{port}"
+            for found in store.client().search_experiments(
+                filter_string="name LIKE 'whitepatch-%'"
+            ):
+                charts = links(found.experiment_id)[CHARTS]
+                print(f"{found.name}: {address}/{charts}", file=sys.stderr)  # noqa: T201
+            print(f"MLflow: {address} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
             return process.wait()
         except KeyboardInterrupt:
             return 0
@@ -75,64 +68,32 @@ def serve(port: int) -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """See to it that nobody listens on a port of 127.0.0.1, where pages of ours need one.
+    """Refuse a port of 127.0.0.1 on which another program listens: it would answer in our place.
 
     Raises:
-        UserError: Somebody does.
+        UserError: One does.
     """
-    if tracking_uri().startswith("http"):
-        return
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            holder = _holder(port)
-            by, end = (f" by process {holder}", f"kill {holder}, or ") if holder else ("", "")
             raise UserError(
-                f"port {port} on 127.0.0.1 is taken{by}; {end}choose another: "
+                f"port {port} on 127.0.0.1 is taken; end what listens there, or choose another: "
                 f"whitepatch ui --port {port + 1}"
             )
 
 
-def _holder(port: int) -> str:
-    """Return the number of an MLflow that listens on a port, or nothing.
-
-    Who kills `whitepatch ui` outright leaves its server behind.
-    """
-    import psutil
-
-    with suppress(psutil.Error):  # some systems do not say who listens
-        for found in psutil.net_connections("tcp"):
-            if found.status == psutil.CONN_LISTEN and found.laddr.port == port and found.pid:
-                with suppress(psutil.Error):
-                    if "mlflow" in " ".join(psutil.Process(found.pid).cmdline()):
-                        return str(found.pid)
-    return ""
-
-
-def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the server answers; False if it ends before it does, or never answers."""
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the server answers."""
     end = time.monotonic() + LONGEST
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            # never by way of a proxy
-            with requests.Session() as session:
-                session.trust_env = False
-                if session.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
-                    return True
-        except requests.RequestException:
-            pass  # not yet
-        time.sleep(0.2)
-    return False
-
-
-def _addresses(server: str) -> list[tuple[str, str]]:
-    """Return the name of each experiment of ours, and where its charts are."""
     with requests.Session() as session:
-        session.trust_env = False
-        query = {"filter": "name LIKE 'whitepatch-%'", "max_results": "100"}
-        reply = session.get(
-            f"{server}/api/2.0/mlflow/experiments/search", params=query, timeout=30
-        ).json()
-    return [
-        (found["name"], f"{server}/{links(found['experiment_id'])[CHARTS]}")
-        for found in reply.get("experiments", [])
-    ]
+        session.trust_env = False  # never by way of a proxy
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(requests.RequestException):  # not yet
+                if session.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    return
+            time.sleep(0.2)
+    if process.poll() is None:
+        raise UserError(f"MLflow did not answer within {LONGEST:.0f} s; try again")
+    raise UserError(
+        f"MLflow ended before it answered, for the reason above; if its store in {paths.MLFLOW} is "
+        f"of another version, make it anew: rm -r {paths.MLFLOW}, then: whitepatch ui"
+    )

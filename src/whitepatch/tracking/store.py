@@ -1,59 +1,48 @@
-"""How to speak with MLflow's store, and what we write on our runs."""
+"""The store of MLflow: where it is, which of its runs are ours, and its errors in one line."""
 
 __all__ = [
     "COMPLETE",
     "DIGEST",
-    "IDENTITY",
     "KEY",
-    "LIVE",
     "OWNER",
     "QUIET",
-    "TRAINING",
     "all_runs",
     "client",
+    "clone",
     "experiment",
-    "filled",
     "is_ours",
-    "is_written",
-    "me",
+    "is_own",
+    "plainly",
     "quiet",
+    "reason",
     "remove_artifacts",
+    "shown_uri",
+    "tracking_uri",
+    "untold",
 ]
 
 import logging
 import os
-import socket
-import time
+import sqlite3
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
-
-from filelock import FileLock
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from whitepatch import paths
 from whitepatch.errors import UserError
-from whitepatch.processes import is_running, started
-from whitepatch.tracking import own, views
-from whitepatch.tracking.address import artifacts, is_own, tracking_uri
+from whitepatch.files import digest, write_text
+from whitepatch.tracking import views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
 
 KEY, DIGEST, COMPLETE = "whitepatch.key", "whitepatch.digest", "whitepatch.complete"
 """Tags of a run: what it is, the digest of all it shows, and whether it shows it all."""
 
 OWNER = "whitepatch.clone"
-"""Tag of a run: which clone of the project wrote it, who alone replaces and removes it."""
-
-LIVE = "whitepatch.live"
-"""Tag of a run that is being written: by which host and process, and since when that runs."""
-
-TRAINING, IDENTITY = "whitepatch.training", "whitepatch.identity"
-"""Tags of a run that a training wrote: the digest of what it left, and the hash of all that shapes
-it, which its checkpoint has too."""
-
-HOUR = 3600
-"""Seconds."""
+"""Tag of a run: the clone of the project that wrote it; no other replaces or removes it."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -64,16 +53,67 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""Of the environment of whatever runs MLflow: nothing calls home."""
+"""Environment of each program that runs MLflow: nothing calls home."""
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, or the project's own store: a SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own()
+
+
+def is_own() -> bool:
+    """Say whether the store is the project's own."""
+    return tracking_uri() == _own()
+
+
+def _own() -> str:
+    return f"sqlite:///{paths.MLFLOW.absolute()}/mlflow.db"
+
+
+def _file() -> Path | None:
+    """Return the SQLite file of the store, beside which artifacts lie; a server has none."""
+    scheme, _, file = tracking_uri().partition(":///")
+    return Path(file).absolute() if scheme == "sqlite" else None
+
+
+def shown_uri() -> str:
+    """Return the store's address without a user's name, a password and a query."""
+    return _without_secret(tracking_uri())
+
+
+def _without_secret(text: str) -> str:
+    place, mark, query = tracking_uri().partition("://")[2].partition("?")
+    user, at, _ = place.partition("/")[0].rpartition("@")
+    for secret in filter(None, (user + at, mark + query)):
+        text = text.replace(secret, "")
+    return text
+
+
+def quiet(seconds: int = 30) -> None:
+    """Let nothing call home, and no server that is down hold us for long.
+
+    Args:
+        seconds: That MLflow waits for an answer, twice.
+    """
+    for name, value in (QUIET | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds)}).items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def client() -> "MlflowClient":
-    """Return a client of the store; MLflow is imported here, which takes seconds."""
+    """Return a client of the store; MLflow is imported here, which takes seconds.
+
+    Raises:
+        sqlite3.Error: The store is a file that SQLite cannot open, or no store at all.
+    """
+    if file := _file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # MLflow would try again for half an hour
+        with closing(sqlite3.connect(file)) as tables:
+            tables.execute("PRAGMA schema_version")
     quiet()
     from mlflow import MlflowClient
 
-    if is_own():
-        own.make()
     # models are registered where the runs are, whatever MLFLOW_REGISTRY_URI says
     return MlflowClient(tracking_uri(), tracking_uri())
 
@@ -84,113 +124,99 @@ def experiment(
     """Return the id of an experiment that has these tags; make it if need be.
 
     Args:
-        speaker: Of the store.
+        speaker: Client of the store.
         name: Of the experiment.
         tags: `views.EXPERIMENT_ID` in a value becomes the id.
         renew: Whether tags that are there with other values are replaced.
 
     Raises:
-        UserError: The project's folder was moved, so its store points to where artifacts were.
+        UserError: The store was moved, so it points to where its artifacts were.
     """
-    where = artifacts(name)
-    paths.MLFLOW.mkdir(exist_ok=True)
-    # the first to come makes the tables, and the experiment
-    with FileLock(paths.MLFLOW / "store.lock"):
-        found = speaker.get_experiment_by_name(name)
-        found = found or _create(speaker, name, where)
-    if is_own() and found.artifact_location != where:
+    file = _file()
+    where = (file.parent / "artifacts" / name).as_uri() if file else None
+    found = speaker.get_experiment_by_name(name)
+    if found is None:
+        # without this, the UI opens in its view for language models
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        found = speaker.get_experiment(speaker.create_experiment(name, where, tags=kind))
+    if where and found.artifact_location != where:
         raise UserError(
-            f"the MLflow store in {paths.MLFLOW} was made in another folder and cannot be "
-            f"moved; make it anew: rm -r {paths.MLFLOW}, then: whitepatch publish"
+            f"the MLflow store at {shown_uri()} was made in another folder and cannot be moved; "
+            f"make it anew: rm -r {file.parent if file else ''}, then: whitepatch publish"
         )
     if found.lifecycle_stage == "deleted":
         speaker.restore_experiment(found.experiment_id)
-    for key, value in filled(tags, found.experiment_id).items():
-        if key not in found.tags or (renew and found.tags[key] != value):
-            speaker.set_experiment_tag(found.experiment_id, key, value)
+    for key, value in tags.items():
+        filled = value.replace(views.EXPERIMENT_ID, str(found.experiment_id))
+        if key not in found.tags or (renew and found.tags[key] != filled):
+            speaker.set_experiment_tag(found.experiment_id, key, filled)
     return str(found.experiment_id)
 
 
-def _create(speaker: "MlflowClient", name: str, where: str | None) -> "Experiment":
-    from mlflow.exceptions import MlflowException
-
-    # without this, the UI opens in its view for language models
-    kind = {"mlflow.experimentKind": "custom_model_development"}
-    try:
-        return speaker.get_experiment(speaker.create_experiment(name, where, tags=kind))
-    except MlflowException:
-        # on a server, somebody else may just have done so
-        found = speaker.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return found
-
-
-def filled(tags: Mapping[str, str], experiment_id: object) -> dict[str, str]:
-    """Return tags in which the experiment's id stands where it belongs."""
-    return {
-        key: value.replace(views.EXPERIMENT_ID, str(experiment_id)) for key, value in tags.items()
-    }
-
-
-def all_runs(
-    speaker: "MlflowClient",
-    experiment_id: str,
-    only: str = "",
-    stage: Literal["active", "deleted"] = "active",
-) -> Iterator[Any]:
-    """Yield all runs of an experiment that a filter lets through, newest first."""
-    from mlflow.entities import ViewType
-
-    view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY}[stage]
+def all_runs(speaker: "MlflowClient", experiment_id: str) -> Iterator[Any]:
+    """Yield all runs of an experiment that the pipeline wrote, newest first."""
     token = None
     while True:
-        page = speaker.search_runs([experiment_id], only, view, 1000, page_token=token)
-        yield from page
+        page = speaker.search_runs([experiment_id], max_results=1000, page_token=token)
+        yield from (run for run in page if KEY in run.data.tags)
         token = page.token
         if not token:
             return
 
 
 def remove_artifacts(uri: str) -> None:
-    """Remove all that lies at an address of the store."""
+    """Remove all that lies at an address of the store; MLflow itself only hides it."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     get_artifact_repository(uri, tracking_uri()).delete_artifacts()
 
 
+def clone() -> str:
+    """Return what this clone calls itself: by a file with a random number, and where that lies.
+
+    So a copied folder is another clone; so is one whose `mlflow/` was removed.
+    """
+    name = paths.MLFLOW / "clone"
+    if not name.exists():
+        paths.MLFLOW.mkdir(exist_ok=True)
+        write_text(name, f"{uuid4()}\n")
+    return digest(name, f"{name.absolute()}:{name.stat().st_ino}".encode())[:16]
+
+
 def is_ours(found: Any) -> bool:
-    """Say whether this clone wrote a run; without a tag, what its own store has."""
-    owner = found.data.tags.get(OWNER)
-    return owner == own.clone() or (owner is None and is_own())
+    """Say whether this clone wrote a run."""
+    return bool(found.data.tags.get(OWNER) == clone())
 
 
-def me(process: int | None = None) -> str:
-    """Return what the tag `LIVE` says of a process of this machine; of this one if None."""
-    process = process or os.getpid()
-    return f"{socket.gethostname()}:{process}:{started(process):.0f}"
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Say in one line what is wrong with the store, and the cure.
 
-
-def is_written(found: Any) -> bool:
-    """Say whether somebody may be writing a run just now: a training, or another who publishes.
-
-    Of this machine we know. Elsewhere a training may take days, but nobody publishes for an hour.
+    Raises:
+        UserError: For all that MLflow, its transports and its databases raise: many kinds.
     """
-    said: list[str] = found.data.tags.get(LIVE, "").split(":")
-    host, process, began = [*said, "", ""][:3]
-    if found.info.status != "RUNNING" or not process.isdecimal():
-        return False
-    if host == socket.gethostname():
-        return is_running(int(process), float(began) if began.isdecimal() else None)
-    return IDENTITY in found.data.tags or time.time() - found.info.start_time / 1000 < HOUR
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        cure = "see to that server, or unset MLFLOW_TRACKING_URI"
+        if is_own():
+            cure = f"if it is damaged, or of another MLflow, make it anew: rm -r {paths.MLFLOW}"
+        raise UserError(
+            f"MLflow at {shown_uri()} could not be written: {reason(error)}; "
+            f"{cure}, then: whitepatch publish"
+        ) from error
 
 
-def quiet(seconds: int = 60) -> None:
-    """Nothing calls home, and a server that is down does not hold us for long.
+def untold(why: str) -> str:
+    """Return the line that says that a training is not shown while it runs."""
+    return (
+        f"MLflow at {shown_uri()} cannot be told of this training ({why}), which goes on all the "
+        "same; `whitepatch publish` shows the result afterwards"
+    )
 
-    Args:
-        seconds: That MLflow waits for an answer, twice.
-    """
-    for name, value in (QUIET | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds)}).items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+def reason(error: Exception) -> str:
+    """Return what an error says, in one line, without what may be secret."""
+    return _without_secret(" ".join(str(error).split()))[:300] or type(error).__name__
