@@ -35,6 +35,9 @@ KINDS = {
     "published numbers": ("data/published.csv",),
     "DVC's own": ("dvc.lock", "dvc.yaml", "params.yaml", ".dvc/config"),
     "DVC's cache": (".dvc/cache/files/**/*", ".dvc/cache/runs/**/*"),
+    "MLflow's store": ("mlflow/mlflow.db",),
+    "MLflow's receipts": ("mlflow/tiny.json",),
+    "MLflow's artifacts": ("mlflow/artifacts/**/*",),
 }
 """What is damaged: patterns of files."""
 

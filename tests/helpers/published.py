@@ -7,7 +7,7 @@ import numpy as np
 from whitepatch.models.classifier import build
 from whitepatch.tracking import store
 from whitepatch.tracking.models import Model
-from whitepatch.tracking.publishing import Run
+from whitepatch.tracking.publishing import Run, written
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports
@@ -52,7 +52,7 @@ def found(experiment="ours"):
     """Return a client of the store, and its runs of an experiment by key."""
     client = MlflowClient(store.tracking_uri(), store.tracking_uri())
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
-    return client, {one.data.tags[store.KEY]: one for one in store.all_runs(client, experiment_id)}
+    return client, {one.data.tags[store.KEY]: one for one in written(client, experiment_id)}
 
 
 def steps(client, run, name):

@@ -31,7 +31,7 @@ def opened(
     Yields:
         The process, and what it has said when it answers.
     """
-    command = [sys.executable, "-m", "whitepatch", "ui", "--port", str(port)]
+    command = [sys.executable, "-m", "whitepatch.cli", "ui", "--port", str(port)]
     with subprocess.Popen(
         command,
         cwd=project,

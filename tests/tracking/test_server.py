@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 import requests
@@ -12,13 +13,12 @@ from helpers.published import chosen, contents, run
 from helpers.training import small, trained
 from helpers.ui import free_port
 
-from whitepatch.tracking import following
 from whitepatch.tracking.publishing import publish
 
 pytestmark = pytest.mark.pipeline
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(tmp_path_factory):
     """Run MLflow's server; yield its folder, its address and its process."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
@@ -44,8 +44,10 @@ def server(tmp_path_factory):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_server_shows_exactly_what_the_project_s_own_store_does(server, monkeypatch):
-    folder, address, _ = server
+def test_a_server_shows_what_the_own_store_does_and_may_die_in_a_training(
+    everything, server, monkeypatch, capfd
+):
+    folder, address, process = server
     tags, runs = {"mlflow.note.content": "a question"}, [run("a", model=chosen()), run("b")]
     publish("ours", tags, runs)
     own = contents()
@@ -59,29 +61,19 @@ def test_a_server_shows_exactly_what_the_project_s_own_store_does(server, monkey
     assert len(list((folder / "served").rglob("model.pt2"))) == 1
     assert len(list((folder / "served").rglob("map.png"))) == 2
 
-
-def test_a_server_that_dies_in_a_training_costs_it_seconds_and_one_line(
-    everything, server, monkeypatch, capfd
-):
-    _, address, process = server
-    monkeypatch.setattr(following, "NICE", 0)
-    _, alone = trained(small(everything, live=False))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-
-    def until_it_is_shown():
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
+    def die_when_the_first_epoch_is_shown():
+        shown, deadline = {}, time.monotonic() + 120
+        while "test_loss" not in shown and time.monotonic() < deadline:
+            time.sleep(0.5)
+            with suppress(AttributeError, ValueError):  # not there yet
                 (seed,) = contents("whitepatch-demo")[0].values()
-            except (AttributeError, ValueError):
-                time.sleep(0.5)
-            else:
-                if "test_loss" in seed["metrics"]:
-                    break
+                shown = seed["metrics"]
         os.killpg(process.pid, signal.SIGKILL)
-        assert seed["status"] == "RUNNING"
+        assert shown["test_loss"]
 
-    _, weights = trained(small(everything, live=True), after={1: until_it_is_shown})
+    _, alone = trained(small(everything, live=False))
+    capfd.readouterr()
+    _, weights = trained(small(everything, live=True), after={1: die_when_the_first_epoch_is_shown})
     assert weights == alone
     (warning,) = capfd.readouterr().err.splitlines()
     assert warning.startswith(f"MLflow at {address} cannot be told of this training (")

@@ -16,14 +16,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import inf
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
-from whitepatch import programs
+from whitepatch import programs, sources
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps.extract import looking
 from whitepatch.models.classifier import title
-from whitepatch.params import Params
+from whitepatch.params import Params, protocol
 from whitepatch.tracking import naming, store
 from whitepatch.training.loop import Splits, Training
 
@@ -33,7 +33,7 @@ GRACE = 5.0
 NICE = 10
 """Priority of the process that speaks with MLflow, below the training's."""
 
-BATCHES, PANELS = 1.0, 5.0
+BATCHES, PANELS = 0.5, 5.0
 """Seconds between two batches of events, and between two panels: epochs may take 60 ms."""
 
 
@@ -44,7 +44,7 @@ class Follower:
     Attributes:
         images: Those of the panel.
         num_images: How many are learned in an epoch.
-        seeds: What a seed's run is called, by seed, as `naming.told` gives it.
+        seeds: What the reporter is told of a seed's run before it begins, by seed.
         reporter: The process that is told.
     """
 
@@ -53,7 +53,6 @@ class Follower:
     seeds: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     reporter: "subprocess.Popen[bytes] | None" = None
     _events: "SimpleQueue[tuple[str, Any] | None]" = field(default_factory=SimpleQueue)
-    _closing: Event = field(default_factory=Event)
     _since: float = 0.0
     _panel: tuple[int, float] = (0, -inf)  # the epoch of the last one, and when
 
@@ -98,20 +97,20 @@ class Follower:
         # a reporter that is gone has said why
         with suppress(OSError), self.reporter.stdin as pipe:
             pickle.dump(about, pipe)
-            batch: list[tuple[str, Any] | None] = []
-            while None not in batch:
+            while True:
                 batch = [self._events.get()]
                 while not self._events.empty():
                     batch.append(self._events.get())
                 pickle.dump([event for event in batch if event], pipe)
                 pipe.flush()
-                self._closing.wait(BATCHES)
+                if batch[-1] is None:
+                    return
+                time.sleep(BATCHES)
 
     def close(self) -> None:
         """Wait until all is told, but not for long."""
         assert self.reporter is not None  # noqa: S101 -- for the type checker
         self._events.put(None)
-        self._closing.set()
         try:
             self.reporter.wait(GRACE)
         except subprocess.TimeoutExpired:
@@ -151,11 +150,22 @@ def follow(
     if reporter is None:
         yield Follower()
         return
-    score = everything.experiment(name).score
+    experiment = everything.experiment(name)
+    score, rules = experiment.score, protocol(experiment)
     images = splits["test"].part(score.first, score.first + score.panel)
     network = next(iter(trainings.values())).network
     num_parameters = sum(weight.numel() for weight in network.parameters())
-    seeds = naming.told(name, variant, title(variant), everything, num_parameters, environment)
+    words = sources.find(experiment.source).describe(everything).words
+    seeds = {
+        seed: {
+            "key": naming.key(name, variant, seed),
+            "name": naming.name(name, variant, seed),
+            "title": title(variant),
+            "tags": naming.tags(name, variant, seed, title(variant)),
+            "params": naming.parameters(variant, seed, rules, words, num_parameters, environment),
+        }
+        for seed in trainings
+    }
     follower = Follower(images, len(splits["train"]), seeds, reporter)
     about = {
         "experiment": naming.experiment(name),

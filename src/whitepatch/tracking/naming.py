@@ -9,14 +9,11 @@ __all__ = [
     "parameters",
     "series",
     "tags",
-    "told",
 ]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from whitepatch import sources
-from whitepatch.params import Params, protocol
 from whitepatch.tracking import views
 
 ALIAS = "chosen"
@@ -103,37 +100,4 @@ def series(rows: Sequence[Mapping[Any, float]]) -> dict[str, list[tuple[int, flo
         str(metric): [(int(row["epoch"]), float(row[metric])) for row in rows]
         for metric in rows[0]
         if metric != "epoch"
-    }
-
-
-def told(
-    of: str,
-    variant: str,
-    title: str,
-    everything: Params,
-    num_parameters: int,
-    environment: Mapping[str, Any],
-) -> dict[int, dict[str, Any]]:
-    """Return all that MLflow is told of each seed's training before it begins, by seed.
-
-    Args:
-        of: Which experiment.
-        variant: Which network.
-        title: Of the network.
-        everything: All parameters.
-        num_parameters: Of the network.
-        environment: On what it is trained.
-    """
-    trained = everything.experiment(of)
-    words = sources.find(trained.source).describe(everything).words
-    rules = protocol(trained)
-    return {
-        seed: {
-            "key": key(of, variant, seed),
-            "name": name(of, variant, seed),
-            "title": title,
-            "tags": tags(of, variant, seed, title),
-            "params": parameters(variant, seed, rules, words, num_parameters, environment),
-        }
-        for seed in trained.train.seeds
     }

@@ -6,7 +6,7 @@ replace their run, as they replace what a training showed while it ran. Only run
 of the project wrote are ever replaced or removed.
 """
 
-__all__ = ["Run", "Series", "publish"]
+__all__ = ["BATCH", "Run", "Series", "publish", "written"]
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Series = Mapping[str, Sequence[tuple[int, float]]]
 """(step, value) by metric."""
 
-BATCH = 1000
-"""Metrics that one call of MLflow's takes at most."""
+BATCH, MOST = 1000, 50_000
+"""Metrics that one call of MLflow's takes at most, and runs that it returns at most."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
     with store.plainly():
         client = store.client()
         experiment_id = store.experiment(client, experiment, tags)
-        present = list(store.all_runs(client, experiment_id))
+        present = written(client, experiment_id)
     ours = [found for found in present if store.is_ours(found)]
     others = [found for found in present if found not in ours]
     wanted = {run.key: run for run in runs}
@@ -115,6 +115,12 @@ def publish(experiment: str, tags: Mapping[str, str], runs: Sequence[Run]) -> di
         "removed": len(stale),
         "left": sum(not is_wanted(found) for found in others),
     }
+
+
+def written(client: "MlflowClient", experiment_id: str) -> list[Any]:
+    """Return all runs of an experiment that the pipeline wrote."""
+    found = client.search_runs([experiment_id], max_results=MOST)
+    return [run for run in found if KEY in run.data.tags]
 
 
 def _write(client: "MlflowClient", experiment_id: str, run: Run) -> None:

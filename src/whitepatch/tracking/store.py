@@ -6,7 +6,6 @@ __all__ = [
     "KEY",
     "OWNER",
     "QUIET",
-    "all_runs",
     "client",
     "clone",
     "experiment",
@@ -151,17 +150,6 @@ def experiment(
         if key not in found.tags or (renew and found.tags[key] != filled):
             speaker.set_experiment_tag(found.experiment_id, key, filled)
     return str(found.experiment_id)
-
-
-def all_runs(speaker: "MlflowClient", experiment_id: str) -> Iterator[Any]:
-    """Yield all runs of an experiment that the pipeline wrote, newest first."""
-    token = None
-    while True:
-        page = speaker.search_runs([experiment_id], max_results=1000, page_token=token)
-        yield from (run for run in page if KEY in run.data.tags)
-        token = page.token
-        if not token:
-            return
 
 
 def remove_artifacts(uri: str) -> None:
