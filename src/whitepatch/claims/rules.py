@@ -1,6 +1,6 @@
-"""The article's eight claims, each decided by a rule that was fixed before the data.
+"""The article's eight claims, each decided by a rule.
 
-The rules, and what was made sharper when, stand in docs/claims.md; the numbers here are theirs.
+When the rules were written, and what was made sharper later, stands in docs/claims.md.
 """
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "PAIRS",
     "RULES",
     "Claim",
+    "Estimate",
     "Measured",
     "Pair",
     "Verdict",
@@ -124,6 +125,24 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A number that decides a claim.
+
+    Attributes:
+        value: A mean over seeds, or a difference of two measures.
+        inputs: What it was computed from: a field of `Measured` and a variant, for each of them.
+    """
+
+    value: Difference | Interval
+    inputs: tuple[tuple[str, str], ...]
+
+    @property
+    def interval(self) -> Interval:
+        """The mean over seeds and its interval."""
+        return self.value.interval if isinstance(self.value, Difference) else self.value
+
+
+@dataclass(frozen=True)
 class Claim:
     """A claim of the article, and what our data say of it.
 
@@ -140,7 +159,7 @@ class Claim:
     text: str
     subject: str
     verdict: Verdict
-    numbers: Mapping[str, Difference | Interval]
+    numbers: Mapping[str, Estimate]
     figure: str
 
     @property
@@ -180,24 +199,31 @@ def decide(measured: Measured, compared: Sequence[Pair]) -> list[Claim]:
 
 
 def _with_enough_seeds(claim: Claim) -> Claim:
-    least = min(_interval(number).num_seeds for number in claim.numbers.values())
+    least = min(number.interval.num_seeds for number in claim.numbers.values())
     if least >= LEAST_SEEDS:
         return claim
     return replace(claim, verdict="not decidable")
-
-
-def _interval(number: Difference | Interval) -> Interval:
-    return number.interval if isinstance(number, Difference) else number
 
 
 def _difference(measure: BySeed, first: str, second: str, alpha: float = ALPHA) -> Difference:
     return difference(measure[first], measure[second], f"{first} - {second}", alpha=alpha)
 
 
+def _between(measured: Measured, measure: str, first: str, second: str) -> Estimate:
+    """Return the difference of two variants in one measure."""
+    value = _difference(getattr(measured, measure), first, second)
+    return Estimate(value, ((measure, first), (measure, second)))
+
+
+def _within(measured: Measured, variant: str, first: str, second: str, purpose: str) -> Estimate:
+    """Return the difference of two measures of one variant."""
+    one, other = (getattr(measured, measure)[variant] for measure in (first, second))
+    return Estimate(difference(one, other, purpose), ((first, variant), (second, variant)))
+
+
 def _linear_improves(measured: Measured) -> Claim:
-    error = measured.error
-    gain = _difference(error, "cnn", "mha_linear")
-    margin = MARGIN * error["cnn"].mean()
+    gain = _between(measured, "error", "cnn", "mha_linear")
+    margin = MARGIN * measured.error["cnn"].mean()
     alike = gain.interval.above(-margin) and gain.interval.below(margin)
     improves = gain.interval.above(0)
     return Claim(
@@ -211,7 +237,7 @@ def _linear_improves(measured: Measured) -> Claim:
 
 
 def _linear_maps_miss(measured: Measured) -> Claim:
-    gain = difference(measured.output["mha_linear"], measured.untrained["mha_linear"], "claim 2")
+    gain = _within(measured, "mha_linear", "output", "untrained", "claim 2")
     return Claim(
         2,
         "Linear multi-head attention's maps do not highlight the patch.",
@@ -224,20 +250,20 @@ def _linear_maps_miss(measured: Measured) -> Claim:
 
 def _linear_overfits(measured: Measured) -> Claim:
     excess = interval(measured.excess["mha_linear"], "claim 3")
+    estimate = Estimate(excess, (("excess", "mha_linear"),))
     return Claim(
         3,
         "Linear multi-head attention overfits somewhat.",
         "mha_linear",
         _verdict(excess.above(MARGIN), excess.below(MARGIN)),
-        {"last test loss / smallest - 1": excess},
+        {"last test loss / smallest - 1": estimate},
         "learning_curves",
     )
 
 
 def _conv1d_better_and_calmer(measured: Measured) -> Claim:
-    error, unrest = measured.error, measured.unrest
-    gain = _difference(error, "mha_linear", "mha_conv1d")
-    calm = _difference(unrest, "mha_linear", "mha_conv1d")
+    gain = _between(measured, "error", "mha_linear", "mha_conv1d")
+    calm = _between(measured, "unrest", "mha_linear", "mha_conv1d")
     return Claim(
         4,
         "The Conv1d version is clearly better and more stable.",
@@ -252,9 +278,8 @@ def _conv1d_better_and_calmer(measured: Measured) -> Claim:
 
 
 def _output_shows(number: int, text: str, variant: str, measured: Measured) -> Claim:
-    output = measured.output[variant]
-    over_input = difference(output, measured.input[variant], f"claim {number}, input")
-    over_untrained = difference(output, measured.untrained[variant], f"claim {number}, untrained")
+    over_input = _within(measured, variant, "output", "input", f"claim {number}, input")
+    over_untrained = _within(measured, variant, "output", "untrained", f"claim {number}, untrained")
     return Claim(
         number,
         text,
@@ -281,13 +306,18 @@ def _cbam_best(compared: Sequence[Pair]) -> Claim:
             all(pair.lower == "cbam" for pair in mine),
             any(pair.lower not in (None, "cbam") for pair in mine),
         ),
-        {f"error: {pair.first} - {pair.second}": pair.difference for pair in mine},
+        {
+            f"error: {pair.first} - {pair.second}": Estimate(
+                pair.difference, (("error", pair.first), ("error", pair.second))
+            )
+            for pair in mine
+        },
         "errors",
     )
 
 
 def _cbam_calm(measured: Measured) -> Claim:
-    calm = _difference(measured.unrest, "cnn", "cbam")
+    calm = _between(measured, "unrest", "cnn", "cbam")
     return Claim(
         8,
         "CBAM trains very stably.",

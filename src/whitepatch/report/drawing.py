@@ -1,6 +1,6 @@
-"""Every figure of an experiment's page: what it shows, what it is drawn from, and how."""
+"""Every figure of an experiment's page."""
 
-__all__ = ["FIGURES", "PHOTOGRAPHS", "captions", "draw"]
+__all__ = ["PHOTOGRAPHS", "draw"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from whitepatch.claims.statistics import Interval
+from whitepatch.data.manifest import Part
 from whitepatch.figures.clean import channel_gates, clean_maps
+from whitepatch.figures.dearest import dearest
 from whitepatch.figures.emergence import emergence
 from whitepatch.figures.errors import errors, learning_curves
 from whitepatch.figures.localization import localization
 from whitepatch.figures.panels import Panel, article_panel, attention_panel
 from whitepatch.figures.probes import distractors, occlusions, places, randomisation
+from whitepatch.report.losses import Losses
 from whitepatch.report.results import Results
 from whitepatch.report.tables import (
     ATTENTION,
@@ -29,63 +32,29 @@ from whitepatch.report.tables import (
     seed_table,
 )
 
-FIGURES = {
-    "errors": (
-        "Smallest test loss and test accuracy: every seed a dot, the mean with its 95 % interval",
-        "metrics/",
-    ),
-    "learning_curves": ("Loss and accuracy by epoch, by variant", "history/"),
-    "attention": (
-        "Pictures beside evidence and attention of the variants; first seed",
-        "maps/",
-    ),
-    "localization": ("Scores of the maps, with chance, ceiling and controls", "metrics/"),
-    "mixing": (
-        "Pictures beside attention of chosen queries, and to the patch; first seed",
-        "maps/",
-    ),
-    "emergence": (
-        "Pixel AUC by epoch, and the maps of one picture; first seed",
-        "metrics/ and maps/",
-    ),
-    "clean": ("Mean maps over clean pictures and seeds, each on its own scale", "maps/"),
-    "occlusion": ("Fall of the logit when the patch, or something else, is hidden", "metrics/"),
-    "places": (
-        "By the place of the patch: how often it is found, and the maps' pixel AUC",
-        "maps/",
-    ),
-    "distractors": ("How well maps point at the patch, and at boxes without meaning", "metrics/"),
-    "randomisation": ("How near maps stay while ever more layers are drawn anew", "metrics/"),
-    "channel_gates": (
-        "How far each channel is open: dots are means, lines hold the middle half of the "
-        "pictures, which need not hold the mean; first seed",
-        "maps/",
-    ),
-    "article": (
-        "Pictures beside three channels of each layer's output; first seed",
-        "maps/",
-    ),
-}
-"""What each figure shows, and the files that it is drawn from."""
-
-PHOTOGRAPHS = ("attention", "mixing", "article")
+PHOTOGRAPHS = ("attention", "mixing", "article", "dearest")
 """The figures with photographs in them."""
 
 Saved = Mapping[str, Any]
 """By variant, the arrays of its evaluation."""
 
 
-def captions(results: Results) -> dict[str, tuple[str, str]]:
-    """Return `FIGURES`; where the article's numbers are marked, they are named too."""
-    if not _published(results):
-        return FIGURES
-    shows, files = FIGURES["errors"]
-    marked = (f"{shows}; diamonds are the article's numbers", f"{files} and data/published.csv")
-    return FIGURES | {"errors": marked}
+def draw(
+    results: Results,
+    histories: Mapping[str, pd.DataFrame],
+    maps: Saved,
+    losses: Losses,
+    test: Part,
+) -> dict[str, Figure]:
+    """Draw the figures, by name, as far as the variants have what they show.
 
-
-def draw(results: Results, histories: Mapping[str, pd.DataFrame], maps: Saved) -> dict[str, Figure]:
-    """Draw the figures of `FIGURES`, as far as the variants have what they show."""
+    Args:
+        results: Of the experiment.
+        histories: Of each variant.
+        maps: Of each variant.
+        losses: Image by image.
+        test: The images themselves.
+    """
     titles, experiment = results.titles, results.experiment
     some = next(iter(maps.values()))
     panel = Panel.of(some, experiment)
@@ -105,6 +74,7 @@ def draw(results: Results, histories: Mapping[str, pd.DataFrame], maps: Saved) -
         "distractors": distractors(probes["distractor"], titles, _in_order(probes, "planted")),
         "randomisation": randomisation(probes["randomised"], titles, _in_order(probes, "step")),
         "article": article_panel(panel, maps, titles),
+        "dearest": dearest(test, losses.dearest(), losses.by_image(), losses.subjects, experiment),
     }
     if mixing and panel.patched:
         drawn["mixing"] = attention_panel(panel, maps, mixing, titles, place=0, rows=panel.patched)
@@ -154,6 +124,6 @@ def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:
 
 def _published(results: Results) -> dict[str, float]:
     """Return the article's smallest test losses where the images are its own kind."""
-    if results.origin["stand_in"]:
+    if results.images["stand_in"]:
         return {}
     return {variant: it["min_test_loss"] for variant, it in results.published.items()}

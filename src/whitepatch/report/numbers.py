@@ -2,14 +2,14 @@
 
 A page prints no bare number. What it prints is a `Number`: its text, the form that made the text,
 and the inputs that it was computed from, as file and key. Both are patterns: `metrics/*.json` and
-`seeds.*.test.accuracy` name the accuracy of all seeds of all variants. The template filter `number`
-prints it and writes it down; `numbers.csv` is what was written down.
+`seeds.*.test.accuracy` name the accuracy of all seeds of all variants. `page` prints it and writes
+it down; `numbers.csv` is what was written down.
 """
 
-__all__ = ["LEDGER", "Number", "Source"]
+__all__ = ["LEDGER", "Number", "Source", "constant", "history", "logits", "parameter", "seeds"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -63,15 +63,22 @@ class Number:
         return cls(f"{value:,}", form, sources)
 
     @classmethod
-    def plain(cls, value: float, *sources: Source) -> "Number":
-        """A number as it was given."""
-        return cls(f"{value:g}", "as given", sources)
+    def fixed(
+        cls, value: float, digits: int, *sources: Source, form: str = "value", signed: bool = False
+    ) -> "Number":
+        """A number with so many decimals; a dash for one that is not there."""
+        text = f"{value:{'+' if signed else ''}.{digits}f}" if np.isfinite(value) else "–"
+        return cls(text, f"{form}, {digits} decimals", sources)
 
     @classmethod
-    def fixed(cls, value: float, digits: int, *sources: Source, form: str = "value") -> "Number":
-        """A number with so many decimals; a dash for one that is not there."""
-        text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
-        return cls(text, f"{form}, {digits} decimals", sources)
+    def percent(cls, share: float, *sources: Source, form: str = "share") -> "Number":
+        """A share in whole percent."""
+        return cls(f"{100 * share:.0f} %", f"{form}, whole percent", sources)
+
+    @classmethod
+    def p(cls, value: float, *sources: Source) -> "Number":
+        """A p-value of the sign-flip test."""
+        return cls.fixed(value, 3, *sources, form="p of the sign flips")
 
     @classmethod
     def signed(cls, value: float, significant: int, *sources: Source) -> "Number":
@@ -99,6 +106,11 @@ class Number:
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
         return cls(f"{mean} [{low}, {high}]", form, sources)
 
+    def below(self, folder: str) -> "Number":
+        """Return the number with its sources named from the folder above an experiment's."""
+        sources = (replace(source, file=f"{folder}/{source.file}") for source in self.sources)
+        return replace(self, sources=tuple(sources))
+
     def origin(self) -> str:
         """Return file and key of every source, for people."""
         return "; ".join(f"{source.file}: {source.key}" for source in self.sources)
@@ -108,3 +120,29 @@ class Number:
         return [
             (page, place, self.text, self.form, source.file, source.key) for source in self.sources
         ]
+
+
+def seeds(variant: str, *keys: str) -> tuple[Source, ...]:
+    """Return what the evaluation of a variant, or of `*`, has of every seed."""
+    return tuple(Source(f"metrics/{variant}.json", f"seeds.*.{key}") for key in keys)
+
+
+def history(variant: str, column: str) -> Source:
+    """Return a column of the history of a variant, or of `*`."""
+    return Source(f"history/{variant}.csv", column)
+
+
+def logits(variant: str, experiment: str) -> tuple[Source, ...]:
+    """Return what the losses of a variant, or of `*`, image by image, are computed from."""
+    split = f"data/split/{experiment}.csv"
+    return Source(f"maps/{variant}.npz", "logits"), Source(split, "label")
+
+
+def parameter(experiment: str, key: str) -> Source:
+    """Return a parameter of an experiment."""
+    return Source("params.yaml", f"experiments.{experiment}.{key}")
+
+
+def constant(module: str, name: str) -> Source:
+    """Return a constant of a module of `claims`."""
+    return Source(f"src/whitepatch/claims/{module}.py", name)

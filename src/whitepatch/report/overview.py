@@ -1,165 +1,106 @@
-"""From several experiments to one page that sets them side by side."""
+"""What the template of the overview is filled with: several experiments side by side."""
 
 __all__ = ["content"]
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from whitepatch.claims.statistics import difference
-from whitepatch.report.numbers import Number, Source
-from whitepatch.report.page import Figure, Table
+from whitepatch.report.numbers import Number, Source, parameter, seeds
 from whitepatch.report.results import PLANS, Results
-from whitepatch.report.sources import ERROR, parameter, seeds, total
-from whitepatch.report.tables import ATTENTION, map_table, seed_table
+from whitepatch.report.tables import ATTENTION, MIXERS
+from whitepatch.report.verdicts import ERROR
 
 BASELINE = "cnn"
 """The variant that the others are set against."""
 
-Cells = Mapping[str, Number]
-"""By variant."""
 
-
-def content(
-    found: Sequence[Results], missing: Mapping[str, str], figures: Mapping[str, Figure]
-) -> dict[str, Any]:
-    """Return what the templates of the overview are filled with.
+def content(found: Sequence[Results], missing: Mapping[str, str], marked: bool) -> dict[str, Any]:
+    """Return what the template of the overview is filled with.
 
     Args:
         found: The experiments that can be compared, in order.
         missing: Of the others, by name, why not.
-        figures: By name.
+        marked: Whether the figure marks the article's numbers.
     """
     titles = {variant: title for results in found for variant, title in results.titles.items()}
+    having = {v: [it for it in found if v in it.metrics] for v in titles}
+    words = [f"{it.experiment.source}: {it.images['words']}" for it in found]
     return {
         "name": "all experiments",
         "found": found,
-        "counts": {results.name: _counts(results) for results in found},
         "missing": missing,
-        "origins": list(
-            dict.fromkeys(f"{it.experiment.source}: {it.origin['words']}" for it in found)
-        ),
-        "all_stand_in": all(it.origin["stand_in"] for it in found),
-        "figures": figures,
+        "marked": marked,
+        "words": list(dict.fromkeys(words)),
+        "all_stand_in": all(it.images["stand_in"] for it in found),
         "plans": PLANS,
+        "seeds": {
+            it.name: Number.count(it.num_seeds, parameter(it.name, "train.seeds")) for it in found
+        },
+        "titles": titles,
         "baseline": titles.get(BASELINE, BASELINE),
-        "losses": _losses(found, titles),
-        "differences": _table(found, titles, _over_baseline),
-        "accuracies": _table(found, titles, lambda it: _seeds(it, "accuracy", "test.accuracy", 3)),
-        "evidence": _table(found, titles, lambda it: _looks(it, ["evidence"])),
-        "attention": _table(found, titles, lambda it: _looks(it, list(ATTENTION))),
+        "others": [v for v in titles if v != BASELINE] if BASELINE in titles else [],
+        "attending": [v for v in titles if any(_attention(it, v) for it in having[v])],
+        "mixing": [
+            titles[v] for v in titles if any(it.has(v, name) for it in having[v] for name in MIXERS)
+        ],
+        "published": _published(found),
+        "loss_heads": [head for it in found for head in _heads(it)],
+        "losses": lambda v: [cell for it in found for cell in _losses(it, v)],
+        "each": lambda cell, v, *how: [cell(it, v, *how) for it in found],
+        "spread": _spread,
+        "attention": _attention,
+        "over_baseline": _over_baseline,
     }
 
 
-def _table(
-    found: Sequence[Results], titles: Mapping[str, str], cells: Callable[[Results], Cells]
-) -> Table:
-    """Return a table with a row for each variant that has any, a column for each experiment."""
-    columns = [cells(results) for results in found]
-    rows = [
-        [title, *(column.get(variant, "–") for column in columns)]
-        for variant, title in titles.items()
-        if any(variant in column for column in columns)
-    ]
-    return Table(["variant", *(results.name for results in found)], rows)
-
-
-def _losses(found: Sequence[Results], titles: Mapping[str, str]) -> Table:
-    """Return smallest test losses, the published ones first.
-
-    Beside an experiment on the article's own images stands what its mean has over the published
-    number.
-    """
-    printed = {
+def _published(found: Sequence[Results]) -> dict[str, Number]:
+    """Return the article's smallest test losses, by variant."""
+    return {
         variant: Number.fixed(numbers[ERROR], 4, Source("data/published.csv", f"{variant}.{ERROR}"))
         for results in found
         for variant, numbers in results.published.items()
-        if variant in results.titles
-    }
-    head = ["variant", "published"]
-    columns: list[Cells] = [printed]
-    for results in found:
-        head.append(results.name)
-        columns.append(_seeds(results, ERROR, ERROR, 4))
-        if not results.origin["stand_in"]:
-            head.append(f"{results.name} − published")
-            columns.append(_over_published(results))
-    rows = [
-        [title, *(column.get(variant, "–") for column in columns)]
-        for variant, title in titles.items()
-    ]
-    return Table(head, rows)
-
-
-def _counts(results: Results) -> dict[str, Number]:
-    key = "num_test_images"
-    first = next(iter(results.metrics))
-    sources = _within(results, [total(first, key)])
-    trained = results.experiment.train.seeds
-    return {
-        "test_images": Number.count(results.any_variant[key], *sources),
-        "seeds": Number.count(len(trained), parameter(results.name, "train.seeds")),
     }
 
 
-def _seeds(results: Results, measure: str, key: str, digits: int) -> Cells:
-    return {
-        variant: Number.spread(values, digits, *_within(results, seeds(variant, key)))
-        for variant, values in _by_variant(results, measure).items()
-    }
+def _spread(results: Results, variant: str, key: str, digits: int) -> Number | str:
+    if variant not in results.metrics:
+        return ""
+    return results.spread(variant, key, digits).below(results.name)
 
 
-def _over_baseline(results: Results) -> Cells:
-    """Return each variant's smallest test loss minus the baseline's, paired by seed."""
-    losses = _by_variant(results, ERROR)
-    if BASELINE not in losses:
-        return {}
-    return {
-        variant: Number.ranged(
-            # by the name of the planned comparison, which so has the same resamples and interval
-            difference(values, losses[BASELINE], f"{BASELINE} - {variant}").interval,
-            4,
-            *_within(results, [*seeds(variant, ERROR), *seeds(BASELINE, ERROR)]),
-        )
-        for variant, values in losses.items()
-        if variant != BASELINE
-    }
+def _attention(results: Results, variant: str) -> Number | str:
+    """Return the pixel ROC-AUC of the one map of attention over space that a variant has."""
+    for name in ATTENTION:
+        if variant in results.metrics and results.has(variant, name):
+            return _spread(results, variant, f"maps.{name}.auc", 2)
+    return ""
 
 
-def _over_published(results: Results) -> Cells:
-    losses = _by_variant(results, ERROR)
-    return {
-        variant: Number.signed(
-            losses[variant].mean() - numbers[ERROR],
-            2,
-            *_within(results, seeds(variant, ERROR)),
-            Source("data/published.csv", f"{variant}.{ERROR}"),
-        )
-        for variant, numbers in results.published.items()
-        if variant in losses
-    }
+def _over_baseline(results: Results, variant: str) -> Number | str:
+    """Return a variant's smallest test loss minus the baseline's, paired by seed."""
+    if variant not in results.metrics or BASELINE not in results.metrics:
+        return ""
+    # by the name of the planned comparison, which so has the same resamples and interval
+    found = difference(
+        results.seeds(variant, ERROR), results.seeds(BASELINE, ERROR), f"{BASELINE} - {variant}"
+    )
+    where = (*seeds(variant, ERROR), *seeds(BASELINE, ERROR))
+    return Number.ranged(found.interval, 4, *where).below(results.name)
 
 
-def _looks(results: Results, names: Sequence[str]) -> Cells:
-    """Return the pixel ROC-AUC of that one of the named maps that each variant has."""
-    table: pd.DataFrame = map_table(results)
-    table = table[table["trained"] & table["map"].isin(names)]
-    return {
-        str(variant): Number.spread(
-            rows["auc"], 2, *_within(results, seeds(str(variant), f"maps.{name}.auc"))
-        )
-        for (variant, name), rows in table.groupby(["variant", "map"], sort=False)
-    }
+def _heads(results: Results) -> list[str]:
+    beside = [] if results.images["stand_in"] else [f"{results.name} − published"]
+    return [results.name, *beside]
 
 
-def _by_variant(results: Results, measure: str) -> dict[str, Any]:
-    """Return a measure of each variant's seeds, in the order of the seeds."""
-    table = seed_table(results).sort_values("seed", kind="stable")
-    return {it: table.loc[table["variant"] == it, measure].to_numpy() for it in results.titles}
-
-
-def _within(results: Results, sources: Sequence[Source]) -> list[Source]:
-    """Return sources by their names from the folder of all reports."""
-    return [replace(source, file=f"{results.name}/{source.file}") for source in sources]
+def _losses(results: Results, variant: str) -> list[Number | str]:
+    """Return the smallest test losses; on the article's own images, minus the published one too."""
+    ours = _spread(results, variant, ERROR, 4)
+    if results.images["stand_in"]:
+        return [ours]
+    if isinstance(ours, str) or variant not in results.published:
+        return [ours, ""]
+    theirs = Source("data/published.csv", f"{variant}.{ERROR}")
+    more = results.seeds(variant, ERROR).mean() - results.published[variant][ERROR]
+    return [ours, Number.signed(more, 2, *ours.sources, theirs)]

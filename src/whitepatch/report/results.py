@@ -1,19 +1,31 @@
-"""What the stages measured in an experiment, read from their files."""
+"""What the stages measured in an experiment, read from their files.
 
-__all__ = ["PLANS", "Results", "description", "load", "published", "why_not"]
+A number and its origin are read by one key, so that they cannot disagree.
+"""
+
+__all__ = ["PLANS", "Floats", "Results", "description", "load", "published", "why_not"]
 
 import ast
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from importlib.resources import files
-from typing import Any
+from operator import getitem
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from whitepatch import paths
 from whitepatch.errors import UserError, short
 from whitepatch.params import VARIANTS, Experiment, Params, protocol
+from whitepatch.report.numbers import Number, Source, parameter, seeds
+
+Floats: TypeAlias = NDArray[np.float64]
+"""[S], one number a seed, or [..., N], one an image."""
 
 PLANS = {"per_image": "drawn for each image", "per_batch": "by place in the batch"}
 """What people call a plan of patches."""
@@ -44,7 +56,7 @@ class Results:
         return {variant: metrics["title"] for variant, metrics in self.metrics.items()}
 
     @property
-    def origin(self) -> Any:
+    def images(self) -> Any:
         """What its images are: `words`, and whether they are a `stand_in` for STL-10."""
         return self.any_variant["images"]
 
@@ -58,6 +70,53 @@ class Results:
     def any_variant(self) -> Any:
         """Metrics of the first variant, for what all share: counts, controls, machine."""
         return next(iter(self.metrics.values()))
+
+    @property
+    def num_seeds(self) -> int:
+        """How many seeds each variant has."""
+        return len(self.experiment.train.seeds)
+
+    def has(self, variant: str, name: str) -> bool:
+        """Say whether a variant has a map of this name."""
+        return name in next(iter(self.metrics[variant]["seeds"].values()))["maps"]
+
+    def seeds(self, variant: str, key: str) -> Floats:
+        """Return a number of every seed of a variant, in the order of the seeds.
+
+        Args:
+            variant: Which.
+            key: Below a seed in its metrics, the parts joined by points.
+        """
+        found = self.metrics[variant]["seeds"]
+        return np.array([_get(found[seed], key) for seed in sorted(found, key=int)], float)
+
+    def spread(self, variant: str, key: str, digits: int) -> Number:
+        """Return mean and standard deviation of what `seeds` returns."""
+        return Number.spread(self.seeds(variant, key), digits, *seeds(variant, key))
+
+    def spreads(
+        self, variant: str, pattern: str, names: Sequence[str], digits: int
+    ) -> list[Number]:
+        """Return `spread` of several keys: a pattern whose braces stand for each of the names."""
+        return [self.spread(variant, pattern.format(name), digits) for name in names]
+
+    def total(self, variant: str, key: str, digits: int = 0) -> Number:
+        """Return what the evaluation of a variant has but once: a count, if there are no digits."""
+        value, source = _get(self.metrics[variant], key), Source(f"metrics/{variant}.json", key)
+        return Number.fixed(value, digits, source) if digits else Number.count(value, source)
+
+    def shared(self, key: str, digits: int = 0) -> Number:
+        """Return what is the same in every variant's file; it is read from the first."""
+        return self.total(next(iter(self.metrics)), key, digits)
+
+    def controls(self, name: str, scores: Sequence[str], digits: int) -> list[Number]:
+        """Return the scores of a map that no network made."""
+        return [self.shared(f"controls.maps.{name}.{kind}", digits) for kind in scores]
+
+    def given(self, key: str) -> Number:
+        """Return a parameter as it was given, in full."""
+        value = reduce(getattr, key.split("."), self.experiment)
+        return Number(f"{value:.10g}", "as given", (parameter(self.name, key),))
 
 
 def load(name: str, everything: Params) -> Results:
@@ -93,14 +152,16 @@ def published() -> dict[str, dict[str, float]]:
             variant: {measure: float(row[measure]) for measure in MEASURES}
             for variant, row in rows.items()
         }
+        known = all((VARIANTS / f"{variant}.py").is_file() for variant in found)
+        if (
+            found
+            and known
+            and all(math.isfinite(x) for row in found.values() for x in row.values())
+        ):
+            return found
+        reason = "it needs known variants and finite numbers"
     except (csv.Error, KeyError, TypeError, ValueError) as error:
         reason = short(f"{type(error).__name__}: {error}", 100)
-    else:
-        numbers = [number for row in found.values() for number in row.values()]
-        unknown = [name for name in found if not (VARIANTS / f"{name}.py").is_file()]
-        if found and not unknown and all(map(math.isfinite, numbers)):
-            return found
-        reason = f"no variant {unknown[0]!r}" if unknown else "a number that is not finite, or none"
     raise UserError(
         f"{paths.PUBLISHED} must be a table of variant,{','.join(MEASURES)} ({reason}); "
         f"from Git: git checkout {paths.PUBLISHED}"
@@ -109,7 +170,7 @@ def published() -> dict[str, dict[str, float]]:
 
 def why_not(name: str, everything: Params) -> str | None:
     """Say why an experiment cannot be compared yet, or None if it can."""
-    experiment, cure = everything.experiment(name), f"make {name} runs it and draws this page anew"
+    experiment, cure = everything.experiment(name), f"dvc repro report@{name} runs it"
     if not (paths.report(name) / "report.md").exists():
         return f"has not run yet; {cure}"
     for variant in everything.variants:
@@ -124,3 +185,7 @@ def why_not(name: str, everything: Params) -> str | None:
 
 def _metrics(name: str, variant: str) -> Any:
     return json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
+
+
+def _get(branch: Any, key: str) -> Any:
+    return reduce(getitem, key.split("."), branch)

@@ -1,7 +1,6 @@
 """From metrics to tidy tables."""
 
 __all__ = [
-    "clean_table",
     "comparison",
     "emergence_table",
     "feature_table",
@@ -10,7 +9,6 @@ __all__ = [
     "mean_of",
     "mixing_maps",
     "probe_tables",
-    "published_table",
     "score_table",
     "seed_table",
 ]
@@ -27,9 +25,6 @@ from whitepatch.report.results import Results
 MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
 """The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
 
-MOVED = ("found", "found_at_worst_place")
-"""Shares of pictures in which the patch is found: over all places, and at the worst."""
-
 ATTENTION = {
     "attention mean": "mean of heads",
     "attention gate": "spatial gate",
@@ -39,6 +34,10 @@ ATTENTION = {
 
 MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar": "from afar"}
 """What people call attention that leaves or reaches chosen cells."""
+
+MIXERS = ("attention mean", "strips")
+"""The maps of attention between places: behind a layer that has one, a cell holds what the layer
+brought there from everywhere."""
 
 
 def seed_table(results: Results) -> pd.DataFrame:
@@ -70,34 +69,6 @@ def comparison(results: Results) -> pd.DataFrame:
 def mean_of(measure: str, variant: str, seeds: "pd.Series[Any]") -> Interval:
     """Return the mean of a variant's seeds with its interval, the same wherever it is shown."""
     return interval(seeds.to_numpy(float), f"figure of {measure}, {variant}")
-
-
-def published_table(results: Results) -> pd.DataFrame:
-    """Return one row a published number: ours beside it, nats.
-
-    Columns: `variant`, `measure`, `published`, `mean`, `std`, `num_seeds`, `difference` (mean minus
-    published) and `num_below` (seeds whose loss is smaller than the published one).
-    """
-    seeds = seed_table(results)
-    rows = []
-    for variant in results.metrics:
-        if variant not in results.published:
-            continue
-        for measure, published in results.published[variant].items():
-            values = seeds.loc[seeds["variant"] == variant, measure]
-            rows.append(
-                {
-                    "variant": variant,
-                    "measure": measure,
-                    "published": published,
-                    "mean": values.mean(),
-                    "std": values.std(),
-                    "num_seeds": len(values),
-                    "difference": values.mean() - published,
-                    "num_below": int((values < published).sum()),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def map_table(results: Results) -> pd.DataFrame:
@@ -145,7 +116,7 @@ def mixing_maps(results: Results) -> list[tuple[str, str, str]]:
         (variant, name, f"{title}: {label}")
         for variant, title in results.titles.items()
         for name, label in MIXING.items()
-        if name in next(iter(results.metrics[variant]["seeds"].values()))["maps"]
+        if results.has(variant, name)
     ]
 
 
@@ -162,28 +133,23 @@ def probe_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Return what the probes found, one row a variant and seed, and map where there are several.
 
     Returns:
-        `occlusion`: falls of the logit, `removed`, `hidden` and `elsewhere`. `moved`: `found` and
-        `found_at_worst_place`. `distractor`: `map` (`evidence` or `attention`), `planted`, `auc`;
-        for the real patch too. `fooled`: `planted`, `fooled`, `logit_rise`. `randomised`: `map`,
+        `occlusion`: falls of the logit, `removed`, `hidden` and `elsewhere`. `distractor`: `map`
+        (`evidence` or `attention`), `planted`, `auc`; for the real patch too. `randomised`: `map`,
         `step`, `correlation`, `auc`.
     """
     rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("occlusion", "moved", "distractor", "fooled", "randomised")
+        name: [] for name in ("occlusion", "distractor", "randomised")
     }
     for variant, metrics in results.metrics.items():
         for seed, numbers in metrics["seeds"].items():
             who, probes = {"variant": variant, "seed": int(seed)}, numbers["probes"]
             rows["occlusion"].append(who | probes["occlusion"])
-            rows["moved"].append(who | {k: probes["moved"][k] for k in MOVED})
             planted = {"white, the real one": numbers} | probes["distractor"]
             for name, found in planted.items():
                 rows["distractor"] += [
                     who | {"planted": name, "map": kind, "auc": scores["auc"]}
                     for kind, scores in _kinds(found["maps"])
                 ]
-            for name, found in probes["distractor"].items():
-                said = {key: found[key] for key in ("fooled", "logit_rise")}
-                rows["fooled"].append(who | {"planted": name} | said)
             for step, maps in probes["randomised"].items():
                 rows["randomised"] += [
                     who | {"step": step, "map": kind} | found for kind, found in _kinds(maps)
@@ -195,19 +161,6 @@ def _kinds(maps: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return evidence and attention, as far as they are there, by these names."""
     found = [("evidence", maps["evidence"])]
     return found + [("attention", maps[name]) for name in ATTENTION if name in maps]
-
-
-def clean_table(results: Results) -> pd.DataFrame:
-    """Return what maps follow on clean pictures, one row a variant, map and seed.
-
-    Columns: `variant`, `map`, `seed`, and the rank correlation with each control.
-    """
-    return pd.DataFrame(
-        {"variant": variant, "map": name, "seed": int(seed)} | correlations
-        for variant, metrics in results.metrics.items()
-        for seed, numbers in metrics["seeds"].items()
-        for name, correlations in numbers["clean"].items()
-    )
 
 
 def emergence_table(results: Results) -> pd.DataFrame:

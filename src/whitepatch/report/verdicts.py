@@ -1,6 +1,6 @@
 """From results to what decides the article's claims, and to claims.json."""
 
-__all__ = ["Histories", "Verdicts", "as_json", "judge", "measured"]
+__all__ = ["ERROR", "ORIGINS", "Histories", "Verdicts", "as_json", "judge", "measured", "origins"]
 
 import math
 from collections.abc import Mapping
@@ -9,10 +9,24 @@ from typing import Any
 
 import pandas as pd
 
-from whitepatch.claims.rules import PRINTED, Claim, Measured, Pair, decide, pairs
+from whitepatch.claims.rules import PRINTED, Claim, Estimate, Measured, Pair, decide, pairs
 from whitepatch.claims.statistics import Difference, Interval
+from whitepatch.report.numbers import Number, Source, history, seeds
 from whitepatch.report.results import Results
-from whitepatch.report.tables import feature_table, seed_table
+from whitepatch.report.tables import feature_table
+
+ERROR = "min_test_loss"
+"""The key of the article's error, below a seed."""
+
+ORIGINS = {
+    "error": seeds("{}", ERROR),
+    "excess": (history("{}", "test_loss"),),
+    "unrest": (history("{}", "test_loss"),),
+    "output": seeds("{}", "maps.output *.auc"),
+    "input": seeds("{}", "maps.input *.auc"),
+    "untrained": seeds("{}", "untrained_maps.output *.auc"),
+}
+"""By field of `Measured`, where it comes from; braces stand for the variant."""
 
 Histories = Mapping[str, pd.DataFrame]
 """By variant, one row a seed and epoch."""
@@ -20,10 +34,24 @@ Histories = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What an experiment says of the article's claims, and the comparisons behind it."""
+    """What an experiment says of the article's claims, and what is behind it."""
 
     claims: list[Claim]
     pairs: list[Pair]
+    measured: Measured
+
+    def spread(self, measure: str, variant: str) -> Number:
+        """Return mean and standard deviation of a field of `Measured`."""
+        return Number.spread(getattr(self.measured, measure)[variant], 2, *_of(measure, variant))
+
+
+def origins(estimate: Estimate) -> tuple[Source, ...]:
+    """Return where a number that decides a claim comes from."""
+    return tuple(source for one in estimate.inputs for source in _of(*one))
+
+
+def _of(measure: str, variant: str) -> tuple[Source, ...]:
+    return tuple(Source(it.file.format(variant), it.key) for it in ORIGINS[measure])
 
 
 def judge(results: Results, histories: Histories) -> Verdicts:
@@ -31,12 +59,11 @@ def judge(results: Results, histories: Histories) -> Verdicts:
     numbers = measured(results, histories)
     compared = pairs(numbers.error)
     printed = all(variant in numbers.error for variant in PRINTED)
-    return Verdicts(decide(numbers, compared) if printed else [], compared)
+    return Verdicts(decide(numbers, compared) if printed else [], compared, numbers)
 
 
 def measured(results: Results, histories: Histories) -> Measured:
     """Return the numbers that decide, one a seed, by variant."""
-    seeds = seed_table(results).sort_values("seed", kind="stable").set_index("variant")
     features = feature_table(results).astype({"seed": int}).sort_values("seed", kind="stable")
     tests = {
         variant: table.pivot_table("test_loss", "epoch", "seed").to_numpy()
@@ -48,7 +75,7 @@ def measured(results: Results, histories: Histories) -> Measured:
         return {v: some.loc[some["variant"] == v, "separation"].to_numpy() for v in results.metrics}
 
     return Measured(
-        error={v: seeds.loc[[v], "min_test_loss"].to_numpy() for v in results.metrics},
+        error={v: results.seeds(v, ERROR) for v in results.metrics},
         excess={v: losses[-1] / losses.min(axis=0) - 1 for v, losses in tests.items()},
         unrest={v: losses[len(losses) // 2 :].std(axis=0) for v, losses in tests.items()},
         output=separation("output", trained=True),
@@ -68,7 +95,7 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
                 "verdict": claim.verdict,
                 "confirmed_if": claim.rule[0],
                 "refuted_if": claim.rule[1],
-                "numbers": {name: _number(value) for name, value in claim.numbers.items()},
+                "numbers": {name: _number(it.value) for name, it in claim.numbers.items()},
                 "figure": claim.figure,
             }
             for claim in verdicts.claims
@@ -83,12 +110,8 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
 
 
 def _number(value: Difference | Interval) -> dict[str, Any]:
-    if isinstance(value, Interval):
-        found = asdict(value)
-    else:
-        found = asdict(value.interval) | {
-            name: one for name, one in asdict(value).items() if name != "interval"
-        }
+    found = asdict(value)
+    found = found.pop("interval", {}) | found
     return {
         name: None if isinstance(one, float) and not math.isfinite(one) else one
         for name, one in found.items()

@@ -1,11 +1,12 @@
 """Where images come from: a package for each source of params.yaml, found by its name.
 
 Each writes the same layout (`write`), knows when two parts of a split would share what they must
-not share (`refuse_overlap`), and says what its images are (`describe`).
+not share (`refuse_overlap`), and says what its images are (`describe`) and show (`subjects`).
 """
 
 __all__ = ["Origin", "Source", "find"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,9 @@ class Source(Protocol):
 
     def refuse_overlap(self, folder: Path, split: Split) -> None:
         """Raise `UserError` where two parts of a split share what they must not share."""
+
+    def subjects(self, labels: Sequence[int]) -> list[str]:
+        """Return what images show, by their labels in the source's own files: 1 to 255."""
 
     def describe(self, everything: Params) -> Origin:
         """Say what the images are that these parameters give."""

@@ -32,26 +32,16 @@ def main() -> None:
     marks = {
         results.name: {name: it["min_test_loss"] for name, it in results.published.items()}
         for results in found
-        if not results.origin["stand_in"]
+        if not results.images["stand_in"]
     }
     tables = {results.name: seed_table(results) for results in found}
     titles = {
-        results.name: results.name + ("\n(stand-in)" if results.origin["stand_in"] else "")
+        results.name: results.name + ("\n(stand-in)" if results.images["stand_in"] else "")
         for results in found
     }
     figure = errors_by_experiment(tables, found[0].titles, titles, marks)
     style.save(figure, paths.REPORTS / "errors.png")
-    pictures = {
-        "errors": page.Figure.of(
-            paths.REPORTS,
-            "errors.png",
-            "Smallest test loss of every seed, by variant and experiment, each on its own scale"
-            + ("; diamonds are the article's numbers" if marks else ""),
-            "compare, from the metrics/ of each experiment"
-            + (" and data/published.csv" if marks else ""),
-        )
-    }
-    page.write(paths.REPORTS, "index", overview.content(found, missing, pictures))
+    page.write(paths.REPORTS, "index", overview.content(found, missing, marked=bool(marks)))
 
 
 if __name__ == "__main__":

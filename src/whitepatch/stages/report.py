@@ -1,18 +1,21 @@
 """Report an experiment: tables, figures and a page."""
 
-from collections.abc import Sequence
 from hashlib import md5
 
 import numpy as np
 import pandas as pd
 
-from whitepatch import params, paths
+from whitepatch import params, paths, sources
+from whitepatch.data import layout, manifest
 from whitepatch.figures import style
 from whitepatch.files import replacing, write_json
+from whitepatch.params import Experiment
 from whitepatch.report import page
 from whitepatch.report.content import content
-from whitepatch.report.drawing import PHOTOGRAPHS, captions, draw
-from whitepatch.report.results import load
+from whitepatch.report.drawing import PHOTOGRAPHS, draw
+from whitepatch.report.losses import Losses
+from whitepatch.report.numbers import Number, Source
+from whitepatch.report.results import Results, load
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
 from whitepatch.report.views import curves, summary
@@ -33,12 +36,19 @@ def main(name: str) -> None:
     histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in results.metrics}
     maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
     verdicts = judge(results, histories)
+    raw = paths.raw(results.experiment.source)
+    test = manifest.load(paths.split(name), raw, "test")["test"]
+    losses = _losses(results.experiment, maps, test.rows)
+    brightest = Number.count(
+        test.images.max(), Source(str(paths.split(name)), "image"), form="highest byte"
+    )
 
     folder = paths.report(name)
     tables = {
         "comparison": comparison(results),
         "scores": score_table(results),
         "learning_curves": curves(results, histories),
+        "by_photograph": losses.table(),
     }
     for file, table in tables.items():
         with replacing(folder / f"{file}.csv") as temporary:
@@ -48,39 +58,39 @@ def main(name: str) -> None:
         summaries.mkdir()
         for variant, numbers in summary(results).items():
             write_json(summaries / f"{variant}.json", numbers)
-    drawn = draw(results, histories, maps)
+    drawn = draw(results, histories, maps, losses, test)
     with replacing(folder / "figures") as figures, replacing(folder / "vector") as vectors:
         figures.mkdir()
         vectors.mkdir()
         for key, figure in drawn.items():
             style.save(figure, figures / f"{key}.png", photographs=key in PHOTOGRAPHS)
             style.save_vector(figure, vectors / f"{key}.pdf")
-
-    pictures = {
-        key: page.Figure.of(folder, f"figures/{key}.png", alt, f"report@{name}, from {files}")
-        for key, (alt, files) in captions(results).items()
-        if key in drawn
-    }
-    pictures["contact_sheet"] = page.Figure.of(
-        folder,
-        paths.contact_sheet(name).name,
-        "The first images of each split, with their labels",
-        f"split@{name}, from {paths.split(name)}",
-    )
-    inputs = _inputs(name, everything.variants)
-    page.write(folder, "report", content(results, histories, verdicts, pictures, inputs))
+    inputs = _inputs(results)
+    filled = content(results, histories, verdicts, losses, brightest, list(drawn), inputs)
+    page.write(folder, "report", filled)
 
 
-def _inputs(name: str, variants: Sequence[str]) -> page.Table:
+def _losses(
+    experiment: Experiment, maps: dict[str, np.lib.npyio.NpzFile], rows: np.ndarray
+) -> Losses:
+    """Return the losses of the test images, with what each of them shows."""
+    raw, file = paths.raw(experiment.source), experiment.split.test.file
+    labels = layout.read_labels(raw, file)[rows].tolist()
+    shown = sources.find(experiment.source).subjects(labels)
+    return Losses.of(maps, shown, Source(f"{raw}/{file}_y.bin", "label"))
+
+
+def _inputs(results: Results) -> list[tuple[str, str, str]]:
     """Return the files that the page is made from, with the sums that DVC knows them by."""
-    files = [(paths.split(name), f"split@{name}")]
+    files = [(paths.split(results.name), f"split@{results.name}")]
     for stage, path in STAGES.values():
-        files += [(path(name, variant), f"{stage}@{name}-{variant}") for variant in variants]
-    rows = [
-        [str(file), stage, md5(file.read_bytes(), usedforsecurity=False).hexdigest()]
+        files += [
+            (path(results.name, it), f"{stage}@{results.name}-{it}") for it in results.metrics
+        ]
+    return [
+        (str(file), stage, md5(file.read_bytes(), usedforsecurity=False).hexdigest())
         for file, stage in files
     ]
-    return page.Table(["file", "made by", "MD5"], rows)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 Sources and licences: docs/photographs.md.
 """
 
-__all__ = ["crops", "describe", "refuse_overlap", "write"]
+__all__ = ["crops", "describe", "refuse_overlap", "subjects", "write"]
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def refuse_overlap(folder: Path, split: Split) -> None:
                 f"split.{first} and split.{second} must not share a photograph, both have "
                 f"{', '.join(names)}; mend their rows, or the groups of sources.photos"
             )
+
+
+def subjects(labels: Sequence[int]) -> list[str]:
+    """Return the photographs that crops were cut from, by their numbers."""
+    names: dict[int, str] = {}
+    for name, known in PHOTOGRAPHS.items():
+        names.setdefault(known.number, name)  # two views of one scene have one number
+    return [names[label] for label in labels]
 
 
 def describe(everything: Params) -> Origin:

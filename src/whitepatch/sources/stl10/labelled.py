@@ -1,7 +1,8 @@
 """STL-10's labelled files as torchvision reads them: a second opinion on what was fetched."""
 
-__all__ = ["describe", "labelled", "refuse_unreadable"]
+__all__ = ["describe", "labelled", "refuse_unreadable", "subjects"]
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,8 @@ from whitepatch.sources import Origin
 if TYPE_CHECKING:
     from torchvision.datasets import STL10
 
-NUM_CLASSES = 10
+CLASSES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
+"""What the labels from 1 stand for, as the archive's class_names.txt has them."""
 
 
 def labelled(folder: Path, split: Literal["train", "test"]) -> "STL10":
@@ -39,11 +41,16 @@ def refuse_unreadable(folder: Path) -> None:
     """
     for split in ("train", "test"):
         found = labelled(folder, split)
-        if len(found.data) != len(found.labels) or found.labels.max() >= NUM_CLASSES:
+        if len(found.data) != len(found.labels) or found.labels.max() >= len(CLASSES):
             raise UserError(
-                f"{split}_y.bin must hold a label from 1 to {NUM_CLASSES} for each of the "
+                f"{split}_y.bin must hold a label from 1 to {len(CLASSES)} for each of the "
                 f"{len(found.data)} images of {split}_X.bin; mend sources.stl10 in params.yaml"
             )
+
+
+def subjects(labels: Sequence[int]) -> list[str]:
+    """Return the classes of images, by their labels."""
+    return [CLASSES[label - 1] for label in labels]
 
 
 def describe(everything: Params) -> Origin:

@@ -1,0 +1,54 @@
+"""The test images with the highest losses, as the networks saw them."""
+
+__all__ = ["dearest"]
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from whitepatch.data.manifest import Part
+from whitepatch.figures import style
+from whitepatch.params import Experiment
+
+COLUMNS = 5
+
+
+def dearest(
+    test: Part,
+    chosen: NDArray[np.int64],
+    losses: NDArray[np.floating],
+    subjects: Sequence[str] | NDArray[np.str_],
+    experiment: Experiment,
+) -> Figure:
+    """Draw images with their patches, each with its subject, row, loss and share of all loss.
+
+    Args:
+        test: The test images.
+        chosen: [K], the places of those that are drawn, in order.
+        losses: [N], mean loss of each test image, nats.
+        subjects: [N], what each test image shows.
+        experiment: Whose patch and normalisation they have.
+    """
+    patch, pixels = experiment.patch, experiment.pixels
+    white = np.clip((patch.value * pixels.scale + pixels.offset) / 255, 0, 1)
+    num_rows = -(-len(chosen) // COLUMNS)
+    figure = style.new(10, 2.75 * num_rows)
+    grid = figure.subplots(num_rows, COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(chosen) :]:
+        axes.set_axis_off()
+    for axes, place in zip(grid, chosen, strict=False):
+        top, left = int(test.plan.tops[place]), int(test.plan.lefts[place])
+        image = test.images[place] / 255
+        if top >= 0:
+            image[:, top : top + patch.size, left : left + patch.size] = white
+        style.picture(axes, image)
+        style.outline(axes, top, left, patch.size)
+        share = 100 * losses[place] / losses.sum()
+        axes.set_title(f"{subjects[place]}, row {test.rows[place]}", fontsize=10)
+        axes.set_xlabel(
+            f"{losses[place]:.2f} nats, {share:.1f} %\n{'patch' if top >= 0 else 'no patch'}",
+            fontsize=9,
+        )
+    return figure
