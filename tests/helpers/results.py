@@ -3,9 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 
 from whitepatch.maps.scores import SCORES
+from whitepatch.report import content, overview, page
+from whitepatch.report.losses import Losses
+from whitepatch.report.numbers import Number, Source
 from whitepatch.report.results import Results
+from whitepatch.report.verdicts import judge
 
 CONTROLS = ("brightness", "edges", "blob", "uniform", "perfect", "perfect strips")
 GATE = ("patched", "clean", "separation")
@@ -44,8 +49,15 @@ def numbers(seed, variant):
                 for name in ("black", "grey")
             },
             "randomised": {
-                step: {"evidence": {"correlation": float(generator.random()), "auc": 0.5}}
-                for step in ("head", "conv 1")
+                step: {
+                    name: {
+                        "correlation": float(generator.random()),
+                        "auc": float(generator.random()),
+                    }
+                    for name in names
+                    if name in LOOKING
+                }
+                for step in ("head", "attention")
             },
         },
     }
@@ -75,4 +87,55 @@ def results_of(everything, variants, num_seeds=2):
     }
     published = {"b": {"min_train_loss": 0.25, "min_test_loss": 0.3125}}
     experiment = everything.experiment("demo")
+    train = experiment.train.model_copy(update={"seeds": tuple(range(num_seeds))})
+    experiment = experiment.model_copy(update={"train": train})
     return Results("demo", experiment, json.loads(json.dumps(metrics)), published)
+
+
+def histories_of(results, num_epochs=4):
+    """Return losses by epoch of as many seeds as there are, drawn at random."""
+    generator = np.random.default_rng(5)
+    seeds, epochs = range(results.num_seeds), range(1, num_epochs + 1)
+    return {
+        variant: pd.DataFrame(
+            {
+                "seed": seed,
+                "epoch": epoch,
+                "test_loss": generator.random(),
+                "validation_loss": generator.random(),
+            }
+            for seed in seeds
+            for epoch in epochs
+        )
+        for variant in results.metrics
+    }
+
+
+def losses_of(results):
+    """Return losses of 13 images of two subjects; the first, `sky`, has nearly all loss."""
+    labels = np.arange(13) % 2
+    logits = np.where(labels > 0, 3.0, -3.0)
+    logits[0] = 30.0
+    maps = {"logits": np.stack([logits] * results.num_seeds), "labels": labels}
+    subjects = ["sky", "sky", *["cat"] * 11]
+    return Losses.of(dict.fromkeys(results.metrics, maps), subjects, Source("y.bin", "label"))
+
+
+def report(results, histories=None, verdicts=None, brightest=254, figures=()):
+    """Return the page of results, with pictures of three bytes."""
+    histories = histories or histories_of(results)
+    filled = content.content(
+        results,
+        histories,
+        verdicts or judge(results, histories),
+        losses_of(results),
+        Number.count(brightest, Source("data/split/demo.csv", "image")),
+        figures,
+        [("a.csv", "split@demo", "0cc1")],
+    )
+    return page.render("report", filled, lambda _: b"PNG")
+
+
+def index(*found, missing=None):
+    """Return the overview of results."""
+    return page.render("index", overview.content(found, missing or {}, False), lambda _: b"PNG")

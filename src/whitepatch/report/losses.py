@@ -91,43 +91,41 @@ class Losses:
         return pd.DataFrame(rows)
 
 
-def by_subject(results: Results, losses: Losses) -> list[dict[str, Any]]:
-    """Return a row for each subject: `images`, `accuracy`, `shares` of each variant's loss."""
-    everything = (*losses.sources, *logits("*", results.name))
-    rows: list[dict[str, Any]] = []
-    for name in losses.in_order():
-        chosen = losses.subjects == name
-        form = "mean of all variants and seeds"
-        rows.append(
-            {
-                "shows": name,
-                "images": Number.count(chosen.sum(), *losses.sources),
-                "accuracy": Number.fixed(
-                    losses.correct[..., chosen].mean(), 3, *everything, form=form
-                ),
-                "shares": _shares(results, losses, chosen, *losses.sources),
-            }
-        )
-    return rows
+def by_subject(results: Results, losses: Losses) -> list[list[Number | str]]:
+    """Return a row for each subject, then one for the images with the highest mean losses.
+
+    Cells: the subject, how many images, their accuracy, and the share of each variant's loss.
+    """
+    parts = {name: losses.subjects == name for name in losses.in_order()}
+    rows = [[name, *_cells(results, losses, chosen)] for name, chosen in parts.items()]
+    return [*rows, ["*the dearest images*", *_cells(results, losses, losses.dearest())]]
+
+
+def _cells(results: Results, losses: Losses, chosen: NDArray[Any]) -> list[Number | str]:
+    every = (*losses.sources, *logits("*", results.name))
+    form = "mean of all variants and seeds"
+    accuracy = losses.correct[..., chosen].mean()
+    return [
+        Number.count(losses.subjects[chosen].size, *every),
+        Number.fixed(accuracy, 3, *every, form=form),
+        *(Number.percent(share, *every) for share in losses.shares(chosen)),
+    ]
 
 
 def dearest(results: Results, losses: Losses) -> dict[str, Any]:
     """Return what is said of the images with the highest mean losses.
 
     Returns:
-        `number` of them; how many of them show the `subject` that most do; their `accuracy`,
-        `shares` of each variant's loss, and the `lowest` and `highest` of these with its variant.
+        `number` of them; how many `of_it` show the `subject` that most do; the `lowest` and
+        `highest` share of a variant's loss that they have, each with its `title`.
     """
     chosen, every = losses.dearest(), logits("*", results.name)
-    shown = pd.Series(losses.subjects[chosen]).value_counts(sort=True)
+    shown = pd.Series(losses.subjects[chosen]).value_counts()
     shares = losses.shares(chosen)
-    form = "mean of all variants and seeds"
     return {
         "number": Number.count(len(chosen), Source("src/whitepatch/report/losses.py", "DEAREST")),
         "subject": str(shown.index[0]),
         "of_it": Number.count(int(shown.iloc[0]), *losses.sources, *every),
-        "accuracy": Number.fixed(losses.correct[..., chosen].mean(), 3, *every, form=form),
-        "shares": _shares(results, losses, chosen, *every),
         **{
             which: {
                 "title": results.titles[losses.variants[int(place)]],
@@ -136,12 +134,3 @@ def dearest(results: Results, losses: Losses) -> dict[str, Any]:
             for which, place in (("lowest", shares.argmin()), ("highest", shares.argmax()))
         },
     }
-
-
-def _shares(
-    results: Results, losses: Losses, chosen: NDArray[Any], *sources: Source
-) -> list[Number]:
-    return [
-        Number.percent(share, *logits(variant, results.name), *sources)
-        for variant, share in zip(losses.variants, losses.shares(chosen), strict=True)
-    ]

@@ -7,18 +7,22 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from whitepatch.files import replacing, write_text
 from whitepatch.report.numbers import LEDGER, Number
+
+Cell: TypeAlias = str | Number
 
 MARK = re.compile("\ue000([0-9]+)\ue001")
 """Where a number stands until the Markdown is HTML: its place in the ledger, between two private
@@ -69,37 +73,8 @@ def render(name: str, content: Mapping[str, Any], read: Callable[[str], bytes]) 
         ValueError: A row of a table has not as many cells as its head.
     """
     printed: list[Number] = []
-
-    def mark(value: Any) -> Any:
-        if isinstance(value, Number):
-            printed.append(value)
-            return f"\ue000{len(printed) - 1}\ue001"
-        if isinstance(value, numbers.Number | np.generic):
-            raise TypeError(f"a page prints {value!r}, a number without an origin")
-        return value
-
-    def row(*cells: str | Number | Sequence[str | Number]) -> str:
-        """Return a row of a table; a cell that is empty behind the first says that it is."""
-        flat = [x for it in cells for x in ([it] if isinstance(it, str | Number) else it)]
-        filled = [mark(it) if it or not place else "–" for place, it in enumerate(flat)]
-        return f"| {' | '.join(' '.join(it.split()) for it in filled)} |"
-
-    def head(*words: str | Sequence[str]) -> str:
-        """Return the head of a table of numbers."""
-        line = row(*words)
-        return f"{line}\n| --- |{' ---: |' * (line.count('|') - 2)}"
-
-    environment = Environment(
-        loader=PackageLoader("whitepatch.report"),
-        autoescape=False,  # noqa: S701 -- Markdown is escaped where it becomes HTML
-        undefined=StrictUndefined,
-        finalize=mark,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals |= {"row": row, "head": head}
-    filled = environment.get_template(f"{name}.md").render(content)
+    environment = _environment()
+    filled = environment.get_template(f"{name}.md").render(content, printed=printed)
     filled = "\n\n".join(map(_joined, re.split(r"\n{2,}", filled.strip()))) + "\n"
     _refuse_uneven_tables(filled)
     shell = environment.get_template("page.html")
@@ -109,6 +84,47 @@ def render(name: str, content: Mapping[str, Any], read: Callable[[str], bytes]) 
         MARK.sub(lambda found: _span(printed[int(found[1])]), html),
         [printed[int(place)] for place in MARK.findall(filled)],
     )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("whitepatch.report"),
+        autoescape=False,  # noqa: S701 -- Markdown is escaped where it becomes HTML
+        undefined=StrictUndefined,
+        finalize=_mark,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"row": _row, "head": _head}
+    return environment
+
+
+@pass_context
+def _mark(context: Context, value: Any) -> Any:
+    """Write a number down, and return what stands for it; return all else as it is."""
+    if isinstance(value, Number):
+        context["printed"].append(value)
+        return f"\ue000{len(context['printed']) - 1}\ue001"
+    if isinstance(value, numbers.Number | np.generic):
+        raise TypeError(f"a page prints {value!r}, a number without an origin")
+    return value
+
+
+@pass_context
+def _row(context: Context, *cells: Cell | Sequence[Cell]) -> str:
+    """Return a row of a table; a cell that is empty behind the first says that it is."""
+    flat = [x for it in cells for x in ([it] if isinstance(it, str | Number) else it)]
+    filled = [_mark(context, it) if it or not place else "–" for place, it in enumerate(flat)]
+    return f"| {' | '.join(' '.join(it.split()) for it in filled)} |"
+
+
+@pass_context
+def _head(context: Context, *words: str | Sequence[str]) -> str:
+    """Return the head of a table of numbers."""
+    line = _row(context, *words)
+    return f"{line}\n| --- |{' ---: |' * (line.count('|') - 2)}"
 
 
 def _joined(block: str) -> str:

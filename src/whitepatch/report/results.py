@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whitepatch import paths
+from whitepatch.claims.statistics import difference
 from whitepatch.errors import UserError, short
 from whitepatch.params import VARIANTS, Experiment, Params, protocol
 from whitepatch.report.numbers import Number, Source, parameter, seeds
@@ -72,13 +73,18 @@ class Results:
         return next(iter(self.metrics.values()))
 
     @property
+    def first_seed(self) -> Any:
+        """Numbers of a seed of the first variant, for what all name alike."""
+        return next(iter(self.any_variant["seeds"].values()))
+
+    @property
     def num_seeds(self) -> int:
         """How many seeds each variant has."""
         return len(self.experiment.train.seeds)
 
-    def has(self, variant: str, name: str) -> bool:
-        """Say whether a variant has a map of this name."""
-        return name in next(iter(self.metrics[variant]["seeds"].values()))["maps"]
+    def has(self, variant: str, name: str, among: str = "maps") -> bool:
+        """Say whether a variant has a map of this name, or what else it has below a seed."""
+        return name in (next(iter(self.metrics[variant]["seeds"].values()))[among] or ())
 
     def seeds(self, variant: str, key: str) -> Floats:
         """Return a number of every seed of a variant, in the order of the seeds.
@@ -109,9 +115,18 @@ class Results:
         """Return what is the same in every variant's file; it is read from the first."""
         return self.total(next(iter(self.metrics)), key, digits)
 
-    def controls(self, name: str, scores: Sequence[str], digits: int) -> list[Number]:
-        """Return the scores of a map that no network made."""
-        return [self.shared(f"controls.maps.{name}.{kind}", digits) for kind in scores]
+    def shareds(self, pattern: str, names: Sequence[str], digits: int) -> list[Number]:
+        """Return `shared` of several keys, as `spreads` does."""
+        return [self.shared(pattern.format(name), digits) for name in names]
+
+    def gain(self, first: str, second: str, key: str, digits: int) -> dict[str, Number]:
+        """Return the mean `gain` of one variant over another, and its `p`, not adjusted."""
+        found = difference(self.seeds(first, key), self.seeds(second, key), f"{first} - {second}")
+        where = seeds(first, key) + seeds(second, key)
+        return {
+            "gain": Number.fixed(found.interval.mean, digits, *where, signed=True),
+            "p": Number.p(found.p_value, *where),
+        }
 
     def given(self, key: str) -> Number:
         """Return a parameter as it was given, in full."""

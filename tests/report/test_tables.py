@@ -1,0 +1,116 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from whitepatch.report.tables import (
+    comparison,
+    feature_table,
+    looking_maps,
+    map_table,
+    probe_tables,
+    score_table,
+    seed_table,
+)
+from whitepatch.report.verdicts import measured
+
+HISTORIES = {
+    variant: pd.DataFrame(
+        {
+            "seed": [0] * 4 + [1] * 4,
+            "epoch": [1, 2, 3, 4] * 2,
+            "test_loss": [0.8, 0.2, 0.3, 0.5, 0.4, 0.1, 0.1, 0.1],
+        }
+    )
+    for variant in ("aa", "b")
+}
+
+
+def test_seed_table_has_a_row_for_each_variant_and_seed(results):
+    table = seed_table(results)
+    assert table[["variant", "seed"]].to_numpy().tolist() == [
+        ["aa", 0],
+        ["aa", 1],
+        ["b", 0],
+        ["b", 1],
+    ]
+    assert table.loc[2, "accuracy"] == results.metrics["b"]["seeds"]["0"]["test"]["accuracy"]
+
+
+def test_comparison_by_hand(results):
+    for seed, loss in (("0", 0.25), ("1", 0.75)):
+        results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
+    table = comparison(results)
+    row = table[(table["variant"] == "b") & (table["measure"] == "min_test_loss")].iloc[0]
+    assert row.tolist()[2:] == [2, 0.5, pytest.approx(0.125**0.5), 0.25, 0.75, 0.25, 0.75]
+
+
+def test_map_table_keeps_trained_and_untrained_apart(results):
+    table = map_table(results)
+    chosen = table[(table["variant"] == "b") & (table["map"] == "attention gate")]
+    assert len(chosen) == 4
+    gate = results.metrics["b"]["seeds"]["1"]["untrained_maps"]["attention gate"]
+    row = chosen[~chosen["trained"] & (chosen["seed"] == "1")].iloc[0]
+    assert row["mass"] == gate["mass"]
+    assert (table["variant"] == "control").sum() == 6
+
+
+def test_looking_maps_are_evidence_of_all_and_attention_of_some(results):
+    assert [entry[:2] for entry in looking_maps(results)] == [
+        ("aa", "evidence"),
+        ("b", "evidence"),
+        ("b", "attention gate"),
+    ]
+
+
+def test_features_count_both_directions(results):
+    results.metrics["aa"]["seeds"]["0"]["maps"]["output 1"]["auc"] = 0.1
+    table = feature_table(results)
+    chosen = (table["variant"] == "aa") & (table["side"] == "output") & table["trained"]
+    assert table[chosen & (table["seed"] == "0")]["separation"].item() == pytest.approx(0.8)
+
+
+def test_what_decides_by_hand(results):
+    for seed, auc in (("0", 0.9), ("1", 0.3)):
+        results.metrics["b"]["seeds"][seed]["maps"]["output 1"]["auc"] = auc
+    found = measured(results, HISTORIES)
+    np.testing.assert_allclose(found.excess["b"], [0.5 / 0.2 - 1, 0])
+    np.testing.assert_allclose(found.unrest["b"], [0.1, 0])
+    np.testing.assert_allclose(found.output["b"], [0.8, 0.4])
+    losses = [results.metrics["b"]["seeds"][seed]["min_test_loss"] for seed in ("0", "1")]
+    assert found.error["b"].tolist() == losses
+
+
+def test_seeds_are_paired_whatever_their_order(results):
+    seeds = results.metrics["aa"]["seeds"]
+    results.metrics["aa"]["seeds"] = dict(reversed(seeds.items()))
+    found = measured(results, HISTORIES)
+    assert found.error["aa"].tolist() == [seeds[seed]["min_test_loss"] for seed in ("0", "1")]
+
+
+def test_scores_are_tidy(results):
+    table = score_table(results)
+    assert list(table) == ["experiment", "variant", "map", "trained", "seed", "score", "value"]
+    assert not table.duplicated(["variant", "map", "trained", "seed", "score"]).any()
+    one = table[
+        (table["variant"] == "b")
+        & (table["map"] == "attention gate")
+        & (table["seed"] == "1")
+        & table["trained"]
+        & (table["score"] == "mass")
+    ]
+    assert (
+        one["value"].item() == results.metrics["b"]["seeds"]["1"]["maps"]["attention gate"]["mass"]
+    )
+
+
+def test_probes_become_tables(results):
+    tables = probe_tables(results)
+    seed = results.metrics["b"]["seeds"]["1"]["probes"]
+    row = tables["occlusion"].iloc[3]
+    assert (row["variant"], row["seed"]) == ("b", 1)
+    assert row["hidden"] == seed["occlusion"]["hidden"]
+    some = tables["distractor"]
+    some = some[(some["variant"] == "b") & (some["seed"] == 1) & (some["map"] == "attention")]
+    assert some["planted"].tolist() == ["white, the real one", "black", "grey"]
+    assert some["auc"].tolist()[1] == seed["distractor"]["black"]["maps"]["attention gate"]["auc"]
+    assert len(tables["randomised"]) == 2 * 2 * (1 + 2)
