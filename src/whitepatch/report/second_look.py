@@ -53,7 +53,7 @@ def second_look(results: Results, histories: Histories, verdicts: Verdicts) -> d
         if (found := _better_than_cbam(results, histories, measure, key, sign))
     ]
     asked = (*seeds("*", *(key for key, _ in MEASURES.values() if key)), history("*", "test_loss"))
-    epochs = results.experiment.train.epochs
+    epochs = histories["cnn"]["epoch"].nunique()
     return {
         **_needed(results),
         "apart": {"error": _ends(better), "unrest": _ends(calmer)},
