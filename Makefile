@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(ENV)/bin:$$PATH" $(ENV)/bin/python -I -m whitepatch.pro
 # where pip puts things, too; which index it asks stays the caller's
 PIP := PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= $(ENV)/bin/python -I -m pip
 .DEFAULT_GOAL := help
-.PHONY: help setup demo photos article corrected push pull test check torture damage coverage mutation bench \
+.PHONY: help setup demo photos article corrected push pull verify test check torture damage coverage mutation bench \
 	lint format types ui lock audit rebuild clean
 
 help: ## show this list
@@ -56,6 +56,14 @@ test: setup lint types ## check style, types and code (minutes)
 
 check: test ## the same, and the pipeline run for real: in miniature, STL-10 on a stand-in, servers, remotes
 	@$(RUN) python -m pytest -m pipeline --numprocesses 2 --dist loadfile
+
+verify: setup ## read every byte again: are the results the recorded ones? removes what is damaged in DVC's cache
+	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && export DVC_SITE_CACHE_DIR="$$site" && bad=0; \
+	rm -rf .dvc/tmp/hashes; $(RUN) dvc-data fsck || bad=1; \
+	$(RUN) dvc repro --dry --allow-missing $(REPORTED) | grep -q 'are up to date' || \
+		{ bad=1; $(RUN) dvc status --with-deps $(REPORTED); }; \
+	[ $$bad = 0 ] || { echo 'To mend it: DVC_SITE_CACHE_DIR=$$(mktemp -d) dvc repro report@...'; exit 1; }; \
+	echo 'All that is here is as dvc.lock has it.'
 
 torture: setup ## kill the pipeline in miniature 50 times at random, and see it mend (12 minutes)
 	@$(RUN) python tests/torture.py

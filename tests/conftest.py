@@ -1,12 +1,13 @@
 """What several tests share. Everything here is small, seeded and offline."""
 
+import os
 from collections.abc import Callable
-from hashlib import md5
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from helpers.alone import alone
 from helpers.project import miniature, run
 from ruamel.yaml import YAML
@@ -39,25 +40,20 @@ def everything() -> Params:
 
 @pytest.fixture(scope="session")
 def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the project in miniature with its report; copy it, and leave it as it is."""
-    folder = miniature(root, tmp_path_factory.mktemp("made").resolve() / "miniature")
-    status, said = run(folder, "dvc", "repro", "report@tiny")
-    assert status == 0, said
-    return folder
+    """Return the project in miniature with its report; copy it, and leave it as it is.
 
-
-@pytest.fixture
-def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a folder with a dvc.lock of two outputs, one of them here."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("variants: [cnn]")
-    (tmp_path / "a").write_bytes(b"hello")
-    (tmp_path / "dvc.lock").write_text(
-        "schema: '2.0'\nstages:\n  train@demo-cnn:\n    outs:\n"
-        f"    - path: a\n      md5: {md5(b'hello', usedforsecurity=False).hexdigest()}\n"
-        "    - path: gone\n      md5: '0'\n"
-    )
-    return tmp_path
+    All processes of pytest-xdist share the one that the first of them makes.
+    """
+    place = tmp_path_factory.getbasetemp().resolve()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with FileLock(place / "made.lock"):
+        if not (place / "made").exists():
+            folder = miniature(root, place / "making")
+            status, said = run(folder, "dvc", "repro", "report@tiny")
+            assert status == 0, said
+            folder.rename(place / "made")
+    return place / "made"
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import pytest
+from helpers.project import load as parsed
 
 from whitepatch import params
 from whitepatch.errors import UserError
@@ -42,13 +43,39 @@ def test_the_committed_parameters_load(everything):
         ("variants", ["cnn", "cnn"], ["variants must differ"]),
         ("variants", ["../cnn"], ["variants.0", "pattern", "../cnn"]),
         ("variants", [], ["variants", "at least 1"]),
+        ("variants", ["cnn", "resnet"], ["variants", "no file resnet.py", "take it out"]),
+        ("experiments", {}, ["experiments", "at least 1"]),
+        ("shared", ..., ["shared", "is missing"]),
+        ("live", ["mine"], ["live", "demo, photos", "'mine'"]),
+        ("runtime.threads", 10**9, ["runtime.threads", "256", "1000000000"]),
+        ("sources.photos.train.crops", 10**12, ["train.crops", "100000", "1000000000000"]),
+        ("download.archive", "", ["download.archive", "must name a file"]),
+        ("download.archive", "data/", ["download.archive", "must name a file"]),
+        ("download.archive", "x" * 300, ["download.archive", "longer than 200 bytes"]),
+        ("download.urls", ["http://[x"], ["download.urls.0", "Invalid IPv6"]),
+        ("download.urls", ["http://x:99999/"], ["download.urls.0", "Port out of range"]),
+        ("download.urls", ["https:///a"], ["download.urls.0", "names no server"]),
+        ("download.connect_timeout", 1e308, ["connect_timeout", "3600"]),
+        ("download.tries", 10**6, ["download.tries", "1000"]),
+        ("download.most_bytes", 10**6, ["download.most_bytes", "359437000", "got 1000000"]),
+        (f"{DEMO}.patch.value", 1e308, ["patch.value", "1000", "1e+308"]),
+        (f"{DEMO}.pixels.scale", 1e-320, ["pixels.scale", "1e-320"]),
+        (f"{DEMO}.pixels.offset", 1e39, ["pixels.offset", "255"]),
+        (f"{DEMO}.train.epochs", 10**12, ["train.epochs", "1000"]),
+        (f"{DEMO}.train.learning_rate", 1e308, ["learning_rate", "1000"]),
+        (f"{DEMO}.train.seeds", [2**32], ["train.seeds.0", "less than 4294967296"]),
+        (f"{DEMO}.score.movers", 61, ["score", "movers", "61 of 60"]),
+        (f"{DEMO}.patch.positions", 4, ["score.grid", "the 4 of patch.positions", "5"]),
+        ("experiments.article.patch.seed", 2**32 - 1, ["batch_size", "4294967295 + "]),
+        ("runtime.device", "x" * 5000, ["xxx ... xxx"]),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line_with_key_rule_and_value(edited, key, value, words):
     with pytest.raises(UserError) as refused:
         params.load(edited({key: value}))
     message = str(refused.value)
-    assert "\n" not in message
+    assert len(message.splitlines()) == 1
+    assert len(message) < 500
     for word in ["params.yaml", *words]:
         assert word in message
 
@@ -57,11 +84,26 @@ def test_the_parts_of_a_split_keep_their_order(everything):
     assert list(everything.experiment("demo").split.parts()) == ["train", "validation", "test"]
 
 
-def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path):
-    broken = tmp_path / "params.yaml"
-    broken.write_text("runtime: [1,\nvariants")
-    with pytest.raises(UserError, match=r"^[^\n]*no readable YAML[^\n]*$"):
-        params.load(broken)
+@pytest.mark.parametrize("name", ["bench", "summary"])
+def test_an_experiment_may_not_take_another_folder_of_reports(root, edited, name):
+    demo = parsed(root / "params.yaml")["experiments"]["demo"]
+    with pytest.raises(UserError, match=f"experiments.{name}: reports/{name} is another folder"):
+        params.load(edited({f"experiments.{name}": demo}))
+
+
+def test_what_is_shared_counts_where_it_is_taken_over_alone(root, tmp_path):
+    """The names in `shared` are of no experiment, so a change of one experiment stays there."""
+    text = (root / "params.yaml").read_text()
+    target = tmp_path / "params.yaml"
+    before, demo = params.load(root / "params.yaml").experiments, "\n  demo:"
+    target.write_text(text.replace("size: 16 ", "size: 15 "))
+    sizes = {name: it.patch.size for name, it in params.load(target).experiments.items()}
+    assert sizes == dict.fromkeys(before, 15)
+    head, _, tail = text.partition(demo)
+    target.write_text(head + demo + tail.replace("<<: *patch", "<<: *patch\n      size: 15", 1))
+    after = params.load(target).experiments
+    assert [name for name in before if before[name] != after[name]] == ["demo"]
+    assert after["demo"].patch.size == 15
 
 
 def test_a_missing_file_says_where_to_stand(tmp_path):

@@ -1,6 +1,5 @@
 """What the caller's environment can do to the programs that we start."""
 
-import errno
 import os
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 from helpers.alone import alone
 
 from whitepatch import programs
-from whitepatch.errors import CURES
 
 SOMEBODYS = {
     "BASH_ENV": "/nowhere",
@@ -109,8 +107,3 @@ def test_pictures_are_read_and_drawn_whatever_backend_is_named(tmp_path, backend
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert (tmp_path / "drawn").stat().st_size > 100
-
-
-def test_a_disk_without_locks_has_a_cure():
-    assert "knows no locks" in CURES[errno.ENOLCK]
-    assert CURES[errno.ENOLCK] == CURES[errno.EOPNOTSUPP]

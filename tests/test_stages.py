@@ -1,90 +1,71 @@
+import contextlib
 import errno
+import os
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
-from safetensors import SafetensorError
+from filelock import FileLock
 
+from whitepatch import paths, stages
 from whitepatch.errors import UserError
-from whitepatch.stages import run_app
+from whitepatch.stages import compare, fetch, run, run_app, split, train, under_dvc
+from whitepatch.stages.split import refuse_one_sided
+from whitepatch.stages.under_dvc import Begun
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("stage", "arguments", "words"),
     [
-        (["train", "demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
-        (["split", "mine"], "no experiment 'mine' in params.yaml; it has demo"),
-        (["fetch", "cifar"], "no source 'cifar'; there are stl10, photos"),
-        (
-            ["split", b"a\xff"],
-            r"no experiment 'a\udcff' in params.yaml",
-        ),  # no character of any sort
+        (train.main, ["demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
+        (split.split, ["mine"], "no experiment 'mine' in params.yaml; it has demo"),
+        (fetch.fetch, ["cifar"], "no source 'cifar'; there are stl10, photos"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_status_2(root, tmp_path, command, words):
+def test_a_name_that_is_not_there_is_refused(root, tmp_path, monkeypatch, stage, arguments, words):
+    monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
-    stage, *arguments = command
+    with pytest.raises(UserError, match=words):
+        stage(*arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("under", "line"),
+    [("", "params.yaml is not here; "), ("../dvc.yaml:fetch@x", "fetch@x: params.yaml is not ")],
+)
+def test_a_stage_outside_of_the_project_is_one_line_and_leaves_nothing(tmp_path, under, line):
+    """Under DVC the line names the stage; begun in a folder of the project, DVC adds its file."""
     done = subprocess.run(
-        [sys.executable, "-m", f"whitepatch.stages.{stage}", *arguments],
+        [sys.executable, "-m", "whitepatch.stages.fetch", b"a\xff"],
         cwd=tmp_path,
+        env=os.environ | {"DVC_STAGE": under},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert words in done.stderr
-
-
-def test_a_stage_outside_of_the_project_leaves_nothing_there(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "whitepatch.stages.train", "demo", "cnn"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr == "params.yaml is not here; run this from the project's root\n"
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(line)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("error", "said"), [("KeyboardInterrupt", "Aborted!\n"), ("SystemError", "Traceback")]
-)
-def test_an_interruption_while_modules_are_read_needs_no_traceback(tmp_path, error, said):
-    program = f"import whitepatch.stages\nraise {error}"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode != 0
-    assert done.stderr.startswith(said)
-
-
-def test_an_overview_of_nothing_is_refused(root, tmp_path):
+def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "whitepatch.stages.compare"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    *why, last = done.stderr.splitlines()
-    assert last == "no experiment has results yet; run: make demo"
-    assert next(line.split()[:2] for line in why) == ["compare:", "demo"]
+    with pytest.raises(UserError, match=r"^no experiment has results yet; run: make demo$"):
+        compare.main()
+    assert capsys.readouterr().err.startswith("compare: demo has not run yet")
 
 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
         (OSError(errno.EROFS, "Read-only file system", "a.csv"), "a.csv: Read-only file system; "),
-        (
-            SafetensorError("Error while serializing: I/O error: No space (os error 28)"),
-            "a file of weights: No space left on device; free some space",
-        ),
+        (OSError(errno.ENOSPC, "No space"), "a file: No space left on device; free some space"),
         (UserError("a name\nin two lines"), "a name in two lines"),
         (
             FileNotFoundError(errno.ENOENT, "No such file", "reports/demo/contact_sheet.png"),
@@ -111,8 +92,7 @@ def test_what_the_machine_refuses_is_one_line(capsys, monkeypatch, error, line):
         OSError(errno.ENXIO, "No such device or address"),
         FileNotFoundError(errno.ENOENT, "No such file or directory", "house.mplstyle"),
         FileNotFoundError(errno.ENOENT, "No such file or directory"),
-        SafetensorError("Error while deserializing header: invalid JSON in header"),
-        SafetensorError("I/O error: odd (os error 6)"),
+        KeyError("ours"),
     ],
 )
 def test_what_may_be_our_own_fault_keeps_its_traceback(error):
@@ -121,3 +101,171 @@ def test_what_may_be_our_own_fault_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         run_app(refused)
+
+
+ORPHAN = """
+import subprocess, sys
+stage = "import time; from whitepatch.stages.under_dvc import end_with_dvc; end_with_dvc(); "
+child = subprocess.Popen([sys.executable, "-c", stage + "print(1, flush=True); time.sleep(60)"])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def test_a_stage_ends_when_its_dvc_is_killed():
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        stage = int(parent.stdout.readline())
+        parent.stdout.readline()
+        os.kill(stage, 0)
+        parent.kill()
+    gone = time.monotonic() + 5
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(stage).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < gone
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def project(root, tmp_path, monkeypatch):
+    """Stand in a copy of the project, whose code is imported, with every stage begun long after."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(root / "src", "src")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(root / name, ".")
+    monkeypatch.setattr(under_dvc, "STARTED", time.time() + 60)
+    return tmp_path
+
+
+def edit(path, old, new):
+    text = Path(path).read_text()
+    assert old in text
+    Path(path).write_text(text.replace(old, new, 1))
+
+
+STEP = "src/whitepatch/training/step.py"
+PAGE = "src/whitepatch/report/templates/report.md"
+SEEDS = ("seeds: [0, 1]", "seeds: [0, 2]")
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "change", "named"),
+    [
+        ("train@demo-cnn", STEP, ("", "#"), STEP),
+        ("train@demo-cnn", "src/whitepatch/models/variants/cnn.py", ("", "#"), "src/.*/cnn.py"),
+        ("train@demo-cnn", "src/whitepatch/maps/extract.py", ("", "#"), None),
+        ("train@demo-cnn", "params.yaml", SEEDS, "experiments.demo.train in params.yaml"),
+        ("train@photos-cnn", "params.yaml", SEEDS, None),
+        ("train@demo-cnn", "params.yaml", ("threads: 2", "threads: 3"), "runtime in params.yaml"),
+        ("split@demo", "src/whitepatch/sources/photos/crops.py", ("", "#"), "src/.*/crops.py"),
+        ("split@demo", "src/whitepatch/sources/stl10/fetch.py", ("", "#"), None),
+        ("split@demo", "params.yaml", ("darkest: 0.4", "darkest: 0.5"), "sources.photos in"),
+        ("report@demo", PAGE, ("", "#"), PAGE),
+        ("report@demo", "params.yaml", ("# Every", "# Each"), None),
+        ("compare", PAGE, ("", "#"), PAGE),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_what_changed_while_a_stage_ran_is_named(monkeypatch, stage, path, change, named):
+    monkeypatch.setenv("DVC_STAGE", stage)
+    begun = Begun.now()
+    begun.refuse_changed()
+    edit(path, *change)
+    if named is None:
+        begun.refuse_changed()
+        return
+    with pytest.raises(UserError, match=f"^{named}.* changed while this ran, .* dvc repro again$"):
+        begun.refuse_changed()
+
+
+@pytest.fixture
+def begun(project, monkeypatch):
+    """Return what a training began with."""
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("DVC_STAGE", "train@demo-cnn")
+    return Begun.now()
+
+
+def test_code_that_is_gone_has_changed(begun):
+    Path(STEP).unlink()
+    with pytest.raises(UserError, match=f"^{STEP} changed while this ran"):
+        begun.refuse_changed()
+
+
+def test_parameters_that_cannot_be_read_any_more_are_refused(begun):
+    edit("params.yaml", "runtime:", "]")
+    with pytest.raises(UserError, match=r"params\.yaml is no readable YAML"):
+        begun.refuse_changed()
+
+
+@pytest.mark.usefixtures("begun")
+def test_code_that_is_written_to_while_it_is_imported_is_refused(monkeypatch):
+    monkeypatch.setattr(under_dvc, "STARTED", time.time() - 60)
+    os.utime(STEP)
+    with pytest.raises(UserError, match=f"^{STEP} changed while this started; run dvc repro again"):
+        Begun.now()
+
+
+@pytest.mark.usefixtures("begun")
+def test_another_clones_code_is_refused():
+    edit(STEP, '"""', '"""More. ')
+    with pytest.raises(UserError, match=f"^{STEP} is not what runs, .* export PYTHONPATH=src$"):
+        Begun.now()
+
+
+@pytest.mark.usefixtures("begun")
+@pytest.mark.parametrize("changes", [False, True])
+def test_checkpoints_go_when_the_result_may_be_recorded(monkeypatch, changes):
+    monkeypatch.setattr(sys, "argv", ["train", "demo", "cnn"])
+    monkeypatch.setattr(stages, "end_with_dvc", lambda: None)
+    done = []
+
+    def stage(name: str, variant: str):
+        done.append(name + variant)
+        if changes:
+            edit("params.yaml", *SEEDS)
+        return lambda: done.append("removed")
+
+    with pytest.raises(SystemExit) as ended:
+        run(stage)
+    assert (ended.value.code, done) == (2, ["democnn"]) if changes else (0, ["democnn", "removed"])
+
+
+def test_two_trainers_never_share_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with train._alone("demo", "cnn"), train._alone("demo", "cbam"):
+        pass
+    with (
+        FileLock(paths.CHECKPOINTS / "demo-cnn.lock"),
+        pytest.raises(UserError, match=r"^another process trains cnn of demo already; "),
+        train._alone("demo", "cnn"),
+    ):
+        pass
+
+
+def changed(everything, section, **values):
+    experiment = everything.experiment("demo")
+    part = getattr(experiment, section).model_copy(update=values)
+    return experiment.model_copy(update={section: part})
+
+
+@pytest.mark.parametrize(("probability", "label"), [(1e-9, 0), (1 - 1e-9, 1)])
+def test_a_split_that_is_all_one_answer_is_refused(everything, probability, label):
+    for name, experiment in everything.experiments.items():
+        refuse_one_sided(name, experiment)
+    words = rf"^experiments\.demo\.split\.train must hold .*, got only label {label};"
+    with pytest.raises(UserError, match=words):
+        refuse_one_sided("demo", changed(everything, "patch", probability=probability))
+
+
+@pytest.mark.parametrize("plan", ["per_image", "per_batch"])
+def test_what_is_scored_must_have_both_answers(everything, plan):
+    experiment = changed(everything, "patch", plan=plan)
+    refused = set()
+    for first in range(20):
+        score = experiment.score.model_copy(update={"first": first, "images": 1})
+        with pytest.raises(UserError, match=r"score\.images must hold .* label [01];") as error:
+            refuse_one_sided("demo", experiment.model_copy(update={"score": score}))
+        refused.add(str(error.value))
+    assert len(refused) == 2, "some have a patch, some have none"

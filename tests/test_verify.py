@@ -1,4 +1,4 @@
-"""Numbers of a rebuild against those that Git has; `--hashes` is tested in the miniature."""
+"""Numbers of a rebuild against those that Git has."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers.project import run
 
-from whitepatch import dvc_lock, verify
+from whitepatch import cli, verify
 from whitepatch.errors import UserError
 
 HEAD = "variant,measure,num_seeds,mean,std,min,max,low,high\n"
@@ -43,15 +43,18 @@ def recorded(root, tmp_path, monkeypatch):
         ("nan", False, "another result"),
     ],
 )
-def test_a_mean_is_judged_by_rounding_then_by_the_recorded_seeds(recorded, mean, good, words):
+def test_a_mean_is_judged_by_rounding_then_by_the_recorded_seeds(
+    recorded, capsys, mean, good, words
+):
     recorded.write_text(RECORDED.replace("accuracy,3,0.5", f"accuracy,3,{mean}"))
     accuracy, auc = verify.numbers("demo")
     assert (accuracy.what, accuracy.good) == ("cnn accuracy", good)
     assert accuracy.words.startswith(words)
     assert auc.good
-    status, said = run(recorded.parents[2], "whitepatch", "verify", "demo")
-    assert status == (0 if good else 1)
-    assert f"{1 + good} of 2 are good" in said
+    with pytest.raises(SystemExit) as ended:
+        cli.verify(["demo"], "HEAD")
+    assert ended.value.code == (0 if good else 1)
+    assert f"{1 + good} of 2 are good" in capsys.readouterr().err
 
 
 def rows(*stds, seeds=2):
@@ -87,25 +90,3 @@ def test_what_cannot_be_compared_is_one_line(recorded):
     recorded.write_text(HEAD + "cnn,accuracy,3,0.5,0.1,0.4,0.6,0.4,0.6\n")
     with pytest.raises(UserError, match="has other variants or measures than in HEAD"):
         list(verify.numbers("demo"))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "stages: [",
-        "",
-        "schema: 1",
-        "stages: {a: {outr: []}}",
-        "stages: {a: {outs: [{path: b}]}}",
-        "stages: {a: 1}",
-        "stages: {a: {cmd: b}}",
-    ],
-)
-def test_a_broken_lock_is_refused_with_the_cure(tmp_path, monkeypatch, content):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"dvc\.lock is not here"):
-        list(verify.hashes())
-    monkeypatch.setattr(dvc_lock.time, "sleep", lambda _: None)
-    (tmp_path / "dvc.lock").write_text(content)
-    with pytest.raises(UserError, match=r"git checkout HEAD dvc\.lock$"):
-        list(verify.hashes())

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from whitepatch import dvc_lock, params, paths, recorded
+from whitepatch import params, paths
 from whitepatch.errors import UserError, printable
-from whitepatch.stages import run_app
+from whitepatch.stages import PLACES, run_app
 
 MOST_PICTURES = 100
 """That `predict` takes at once."""
@@ -73,14 +73,11 @@ def predict(
     if output.exists() and any(path.exists() and path.samefile(output) for path in pictures):
         raise UserError(f"--output must not be one of the pictures, got {output}")
     target = output.parent.resolve() / output.name  # whatever links and dots lead there
-    if any(
-        target.is_relative_to(made.path.resolve()) for made in dvc_lock.outputs(dvc_lock.read())
-    ):
+    if any(target.is_relative_to(Path(place).resolve()) for place in PLACES):
         raise UserError(f"--output must not be a result of the pipeline, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     everything = params.load()
     chosen, variant = everything.experiment(experiment), everything.variant(variant)
-    recorded.refuse_other(f"evaluate@{experiment}-{variant}", and_made=True)
     read = []
     for path in pictures:
         try:
@@ -116,28 +113,17 @@ def verify(
         list[str] | None, typer.Argument(help="Names in params.yaml; demo if none.")
     ] = None,
     revision: Annotated[str, typer.Option(help="Of Git, that has the recorded results.")] = "HEAD",
-    hashes: Annotated[
-        bool, typer.Option("--hashes", help="Compare every byte with dvc.lock instead.")
-    ] = False,
 ) -> None:
-    """Say whether the results here are those that were recorded; status 1 if they are not.
+    """Say whether a rebuild here has the numbers that Git has; status 1 if it has not.
 
-    Of a rebuild elsewhere each mean is compared: it is good if it differs by no more than those of
-    other seeds would. With --hashes every output is read, and compared with its sum in dvc.lock.
+    A mean is good if it differs by no more than those of other seeds would. Whether files are the
+    recorded ones, byte by byte, `make verify` says.
     """
-    from whitepatch import verify as verification
+    from whitepatch.verify import numbers
 
-    if hashes:
-        found = list(verification.hashes())
-    else:
-        found = [
-            finding
-            for name in experiments or ["demo"]
-            for finding in verification.numbers(name, revision)
-        ]
-    shown = [finding for finding in found if not finding.good or not hashes]
-    width = max((len(finding.what) for finding in shown), default=0)
-    for finding in shown:
+    found = [it for name in experiments or ["demo"] for it in numbers(name, revision)]
+    width = max(len(finding.what) for finding in found)
+    for finding in found:
         mark = "ok " if finding.good else "BAD"
         typer.echo(f"{mark}  {finding.what:{width}}  {finding.words}")
     bad = sum(not finding.good for finding in found)

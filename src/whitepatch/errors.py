@@ -4,20 +4,18 @@ __all__ = ["CURES", "UserError", "printable", "short"]
 
 import errno
 
+FULL = "free some space and run this again"
+MINE = "let it be read and written by you, and run this again"
 CURES = {
-    errno.ENOSPC: "free some space and run this again",
-    errno.EDQUOT: "free some space and run this again",
-    errno.EFBIG: "free some space and run this again",
-    errno.EEXIST: "something else lies where a folder must be; move it away",
-    errno.ENOTDIR: "something else lies where a folder must be; move it away",
-    errno.EISDIR: "a folder lies where a file must be; move it away",
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
     errno.EROFS: "run this where the project's folder can be written",
-    errno.EACCES: "let it be read and written by you, and run this again",
-    errno.EPERM: "let it be read and written by you, and run this again",
-    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EACCES: MINE,
+    errno.EPERM: MINE,
+    errno.EEXIST: "a file lies where a folder must be; move it away",
+    errno.EISDIR: "a folder lies where a file must be; move it away",
     errno.ENOLCK: "its disk knows no locks; move the project to a local one",
-    errno.EOPNOTSUPP: "its disk knows no locks; move the project to a local one",
-    errno.ELOOP: "its links lead in a circle; mend them",
 }
 """By the number of an `OSError`."""
 

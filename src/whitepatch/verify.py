@@ -1,11 +1,10 @@
-"""Are the results here the ones that were recorded? Byte by byte, and number by number.
+"""Are the numbers of a rebuild the recorded ones? Of bytes DVC knows: `make verify`.
 
-DVC takes a file for unchanged if its size and time are, so it does not see a flipped bit; `hashes`
-reads every byte. Another kind of processor changes the last digits, and training makes of them as
-much as of another seed; `numbers` says whether a rebuild is still the same result.
+Another kind of processor changes the last digits, and training makes of them as much as of another
+seed; `numbers` says whether a rebuild is still the same result.
 """
 
-__all__ = ["Finding", "hashes", "numbers"]
+__all__ = ["Finding", "numbers"]
 
 import io
 import subprocess
@@ -17,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from whitepatch import params, paths, programs
-from whitepatch.dvc_lock import FROM_GIT, LOCK, inputs, outputs, read
 from whitepatch.errors import UserError
 
 ROUNDING = 1e-6
@@ -32,10 +30,10 @@ COLUMNS = ("num_seeds", "mean", "std")
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of a file, or of a number.
+    """What is to be said of a number.
 
     Attributes:
-        what: Its path, or its name.
+        what: Its name.
         good: Whether it will do.
         words: How it stands.
     """
@@ -43,41 +41,6 @@ class Finding:
     what: str
     good: bool
     words: str
-
-
-def hashes() -> Iterator[Finding]:
-    """Compare every output that is here with its sum in dvc.lock; those that are not are no fault.
-
-    What DVC's cache has of them is compared, too: from there it goes to teammates.
-    data/published.csv is compared, too, and must be here: no stage makes it. What
-    `whitepatch publish` writes is left out: it renews its receipts without DVC.
-
-    Raises:
-        UserError: There is no dvc.lock, it cannot be read, or it has no outputs.
-    """
-    if not LOCK.exists():
-        raise UserError(f"{LOCK} is not here; run this from the project's root")
-    stages = read()
-    made, tables = list(outputs(stages)), list(inputs(stages))
-    if not made:
-        raise UserError(f"{LOCK} has no outputs; take it from Git: {FROM_GIT}")
-    for output in [*made, *tables]:
-        path = output.path
-        if path.is_relative_to(paths.MLFLOW):
-            continue
-        if path.exists() and not output.is_as_recorded():
-            good, words = False, f"is not what {LOCK} has; {output.cure()}"
-        elif damaged := output.damaged():
-            # what is here goes into the cache again
-            mends = "dvc commit" if path.exists() else "dvc repro -f -s"
-            good = False
-            words = f"is damaged in DVC's cache; rm -rf {damaged} && {mends} {output.stage}"
-        elif path.exists():
-            good, words = True, "as recorded"
-        else:  # a stage makes it again, or a teammate has it
-            good = output in made
-            words = "not here" if good else f"is not here; git checkout {path}"
-        yield Finding(str(path), good, words)
 
 
 def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:

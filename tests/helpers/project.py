@@ -85,12 +85,12 @@ def miniature(root: Path, folder: Path) -> Path:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Return every result, byte for byte."""
+    """Return every result, byte for byte; what is hidden is none, for DVC leaves it out."""
     files = [
         path
         for place in ("data/split", "models", "reports")
         for path in (folder / place).rglob("*")
-        if path.is_file() and path.name != ".gitignore"
+        if path.is_file() and "/." not in str(path.relative_to(folder))
     ]
     assert len(files) > 20
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -33,8 +34,8 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from whitepatch import paths, plain_yaml
-from whitepatch.errors import UserError, short
+from whitepatch import paths
+from whitepatch.errors import UserError, printable, short
 from whitepatch.params.base import Name, Strict
 from whitepatch.params.experiment import Experiment, Patch, Pixels, Rows, Score, Split, Train
 from whitepatch.params.sources import Download, Member, PhotoGroup, Photos, Sources, Stl10
@@ -64,10 +65,14 @@ class Runtime(Strict):
 
 
 class Params(Strict):
-    """The whole of params.yaml."""
+    """The whole of params.yaml.
+
+    What is `shared` counts only where an experiment takes it over, and is checked there.
+    """
 
     runtime: Runtime
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
+    shared: dict[str, Any]
     download: Download
     live: tuple[str, ...]
     sources: Sources
@@ -126,21 +131,28 @@ def load(path: Path = paths.PARAMS) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        UserError: The file is missing, is no plain YAML, or breaks a rule; one line of a few
-            hundred characters at most names the key, the rule and the value.
+        UserError: The file is missing, is no YAML, or breaks a rule; one line of a few hundred
+            characters at most names the key, the rule and the value.
     """
-    from whitepatch.feasible import refuse_one_sided  # which needs this module
+    # here, because a machine that only trains (bench/full.py) need not have it
+    from ruamel.yaml import YAML
 
-    content = json.dumps(plain_yaml.read(path))
     try:
-        loaded = Params.model_validate_json(content)
-        for name, experiment in loaded.experiments.items():
-            refuse_one_sided(name, experiment)
+        with warnings.catch_warnings(action="error"):
+            sections = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        # JSON: a list is a tuple here, and there are no dates, bytes or circles
+        content = json.dumps(sections)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not here; run this from the project's root") from None
+    except OSError:
+        raise
+    except Exception as error:  # a tag may make of a value what it likes, and raise anything
+        reason = printable(short(str(error), 300))
+        raise UserError(f"{path} is no readable YAML: {reason}") from None
+    try:
+        return Params.model_validate_json(content)
     except ValidationError as error:
         raise UserError(f"{path}: {_line(error.errors())}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    return loaded
 
 
 def protocol(experiment: Experiment) -> dict[str, Any]:
@@ -176,4 +188,5 @@ def _line(errors: list[ErrorDetails]) -> str:
     given = first["input"]
     value = "" if isinstance(given, dict | BaseModel) else f", got {short(json.dumps(given), 80)}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{short(where, 200)}{': ' if where else ''}{short(rule, 300)}{value}{more}"
+    place = printable(short(where, 200)) + (": " if where else "")
+    return f"{place}{short(rule, 300)}{value}{more}"

@@ -2,7 +2,7 @@
 
 import sys
 
-from whitepatch import params, paths, recorded
+from whitepatch import params, paths
 from whitepatch.errors import UserError
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors_by_experiment
@@ -12,18 +12,10 @@ from whitepatch.report.tables import seed_table
 from whitepatch.stages import run
 
 
-def _why_not(name: str, everything: params.Params) -> str | None:
-    try:
-        recorded.refuse_mixture(name, everything.variants)
-    except UserError as mixture:
-        return f"is left out: {mixture}"
-    return why_not(name, everything)
-
-
 def main() -> None:
     """Write reports/index.html, index.md, numbers.csv and errors.png from whatever has run."""
     everything = params.load()
-    missing = {name: why for name in everything.experiments if (why := _why_not(name, everything))}
+    missing = {name: why for name in everything.experiments if (why := why_not(name, everything))}
     found = [load(name, everything) for name in everything.experiments if name not in missing]
     for name, why in missing.items():
         print(f"compare: {name} {why}", file=sys.stderr)  # noqa: T201

@@ -1,12 +1,16 @@
 """Train a variant with every seed of an experiment."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from whitepatch import paths
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
+from whitepatch.errors import UserError
 from whitepatch.files import digest, write_text
 from whitepatch.params import Runtime, Train, load
 from whitepatch.stages import run
@@ -16,8 +20,12 @@ from whitepatch.training.checkpoint import Checkpoint, key
 from whitepatch.training.loop import Splits, Training, train
 
 
-def main(name: str, variant: str) -> None:
-    """Write every seed's weights at its chosen epoch and losses; the first's after each epoch."""
+def main(name: str, variant: str) -> Callable[[], None]:
+    """Write every seed's weights at its chosen epoch and losses; the first's after each epoch.
+
+    Returns:
+        What removes the checkpoints: to be called when the result may be recorded.
+    """
     params = load()
     experiment, variant = params.experiment(name), params.variant(variant)
     device = machine.prepare(params.runtime)
@@ -42,13 +50,32 @@ def main(name: str, variant: str) -> None:
         seed: Checkpoint(paths.CHECKPOINTS / f"{name}-{variant}-{seed}-{identity}.safetensors")
         for seed in experiment.train.seeds
     }
-    with follow(name, variant, params, splits, trainings, environment) as shown:
+    following = follow(name, variant, params, splits, trainings, environment)
+    with _alone(name, variant), following as shown:
         _train_all(variant, trainings, checkpoints, shown, splits, experiment.train, params.runtime)
     weights.write(name, variant, trainings, experiment.train.choose, environment)
     table = history.table({seed: training.history for seed, training in trainings.items()})
     write_text(paths.history(name, variant), table)
-    for checkpoint in checkpoints.values():
-        checkpoint.remove()
+
+    def remove() -> None:
+        for checkpoint in checkpoints.values():
+            checkpoint.remove()
+
+    return remove
+
+
+@contextmanager
+def _alone(name: str, variant: str) -> Iterator[None]:
+    """Hold the checkpoints of a variant, which two at once would overwrite."""
+    paths.CHECKPOINTS.mkdir(exist_ok=True)
+    try:
+        with FileLock(paths.CHECKPOINTS / f"{name}-{variant}.lock", timeout=1):
+            yield
+    except Timeout:
+        raise UserError(
+            f"another process trains {variant} of {name} already; let it finish, or end it "
+            f"(pgrep -f 'stages.train {name} {variant}' says its number)"
+        ) from None
 
 
 def _train_all(

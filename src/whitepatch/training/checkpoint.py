@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from whitepatch.files import replacing
@@ -62,7 +62,7 @@ class Checkpoint:
         state = {"history": history, "digest": _digest(history, tensors)}
         with replacing(self.path) as temporary:
             # under one key, because safetensors writes several in a random order
-            save_file(tensors, temporary, {"state": json.dumps(state)})
+            temporary.write_bytes(save(tensors, {"state": json.dumps(state)}))
 
     def restore(self, training: Training) -> None:
         """Put a new training where the checkpoint stands; leave it as it is if there is none.

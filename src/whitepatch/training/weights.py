@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from whitepatch import paths
@@ -101,7 +101,8 @@ def epochs(name: str, variant: str, number: int, device: torch.device) -> list[W
 
 def _save(weights: Weights, path: Path) -> None:
     # safetensors keeps no memory order, so what is saved is contiguous
-    save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, path)
+    # bytes, because save_file's own errors are no OSError even where the disk is full
+    path.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in weights.items()}))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
