@@ -107,6 +107,7 @@ DATE = {"Last-Modified": "Thu, 05 May 2011 10:00:00 GMT"}
     ("first", "second", "resumed"),
     [
         ({}, {}, True),
+        ({}, {"headers": {"ETag": ""}}, True),
         ({"etag": 'W/"1"', "headers": DATE}, {"etag": 'W/"1"', "headers": DATE}, True),
         ({"etag": None, "headers": DATE}, {"etag": None, "headers": DATE}, True),
         ({"etag": 'W/"1"'}, {"etag": 'W/"1"'}, False),
@@ -118,11 +119,11 @@ DATE = {"Last-Modified": "Thu, 05 May 2011 10:00:00 GMT"}
         ({}, {"status": 416}, False),
     ],
     ids=[
-        *("same", "weak and date", "date", "weak", "nothing"),
+        *("same", "same, unsaid", "weak and date", "date", "weak", "nothing"),
         *("changed", "condition ignored", "no ranges", "another range", "416"),
     ],
 )
-def test_pieces_are_only_joined_where_the_validator_says_so(fetch, first, second, resumed):
+def test_pieces_are_only_joined_where_the_validator_says_so(fetch, capsys, first, second, resumed):
     other = standin.archive({key: content[::-1] for key, content in CONTENT.items()})
     begin = How(close=150_000, **first)
     with serving(ARCHIVE if resumed else other, begin, How(status=404)) as server:
@@ -130,6 +131,7 @@ def test_pieces_are_only_joined_where_the_validator_says_so(fetch, first, second
             fetch(server.url)
         server.content, server.script = ARCHIVE, [How(**second), How()]
         assert fetch(server.url) == EXPECTED
+    assert "498k/498k" in capsys.readouterr().err, "the bar begins anew, too"
     asked = server.asked[2:]
     assert asked == ["bytes=150000-"] if resumed else asked[-1] is None, asked
 
@@ -164,7 +166,10 @@ def test_whatever_happens_on_the_way_the_files_are_the_same(fetch, seed):
         (How(ranges=False, close=200_000), "its file changes, or it cannot resume"),
         (How(stall=0), "the connection broke (timed out)"),
         (How(raw=b""), "no connection (Remote end closed connection without response)"),
-        (How(status=302, headers={"Location": "file:///x"}), "No connection adapters"),
+        (
+            How(status=302, headers={"Location": "file:///x"}),
+            "No connection adapters were found for 'file:///x'; run this",
+        ),
     ],
     ids=["missing", "error", "page", "no gzip", "cut", "no ranges", "stalled", "empty", "nowhere"],
 )

@@ -135,7 +135,7 @@ class Download:
             follows = headers.get("Content-Range", "").startswith(f"bytes {self._offset}-")
             # a date may be left out of an answer to If-Range
             same = _validator(headers) in ("", self._validator)
-            if not (status == 206 and follows and same):
+            if not (follows and same):
                 self.part.unlink()
                 raise Changed
         elif status >= 500 or status == 429:
