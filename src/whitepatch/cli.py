@@ -42,7 +42,8 @@ def publish(
     for name in experiments:
         everything.experiment(name)  # or it is refused
         if others := _not_recorded(name):
-            typer.echo(f"{name}: {', '.join(others)} not as in dvc.lock; shown as here", err=True)
+            words = f"not as recorded: {', '.join(others)}; shown as here (dvc status says more)"
+            typer.echo(f"{name}: {words}", err=True)
         publish_one(name)
 
 
@@ -178,7 +179,7 @@ def _reported() -> list[str]:
 
 
 def _not_recorded(name: str) -> list[str]:
-    """Return which results of an experiment are not those that DVC has recorded."""
+    """Return which results of an experiment are not as DVC has recorded them, and how."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -187,7 +188,8 @@ def _not_recorded(name: str) -> list[str]:
     except DvcException:  # without DVC, or while it is at work
         return []
     changes = [change for said in stages.values() for change in said if isinstance(change, dict)]
-    return sorted({path for change in changes for path in change.get("changed outs", ())})
+    outs = {path: how for change in changes for path, how in change.get("changed outs", {}).items()}
+    return [f"{path} ({how})" for path, how in sorted(outs.items())]
 
 
 def app() -> None:
