@@ -40,6 +40,8 @@ def test_forms_by_hand():
     assert Number.spread([0.12345], 3, here).text == "0.123"
     assert Number.fixed(0.12345, 3, here).text == "0.123"
     assert Number.fixed(0.12345, 3, here, signed=True).text == "+0.123"
+    assert Number.fixed(-0.0004, 3, here).text == "0.000"
+    assert Number.spread([-0.003, -0.001], 2, here).text == "0.00 ± 0.00"
     assert Number.fixed(float("nan"), 3, here).text == "–"
     assert Number.count(12345, here).text == "12,345"
     assert Number.percent(0.125, here).text == "12 %"

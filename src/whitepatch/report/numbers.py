@@ -3,7 +3,7 @@
 A page prints no bare number. What it prints is a `Number`: its text, the form that made the text,
 and the inputs that it was computed from, as file and key. Both are patterns: `metrics/*.json` and
 `seeds.*.test.accuracy` name the accuracy of all seeds of all variants. `page` prints it and writes
-it down; `numbers.csv` is what was written down.
+it down; `numbers.csv` is what was written down. What rounds to zero is printed without a minus.
 """
 
 __all__ = ["LEDGER", "Number", "Source", "constant", "history", "logits", "parameter", "seeds"]
@@ -67,7 +67,7 @@ class Number:
         cls, value: float, digits: int, *sources: Source, form: str = "value", signed: bool = False
     ) -> "Number":
         """A number with so many decimals; a dash for one that is not there."""
-        text = f"{value:{'+' if signed else ''}.{digits}f}" if np.isfinite(value) else "–"
+        text = f"{value:{'+' if signed else ''}z.{digits}f}" if np.isfinite(value) else "–"
         return cls(text, f"{form}, {digits} decimals", sources)
 
     @classmethod
@@ -90,7 +90,7 @@ class Number:
     def spread(cls, seeds: ArrayLike, digits: int, *sources: Source) -> "Number":
         """`mean ± standard deviation` of some seeds (n - 1), or the value of a single one."""
         values = np.asarray(seeds, float)
-        mean = f"{values.mean():.{digits}f}"
+        mean = f"{values.mean():z.{digits}f}"
         if len(values) < 2:
             return cls(mean, f"value, {digits} decimals", sources)
         form = f"mean ± standard deviation of {len(values)} seeds, {digits} decimals"
@@ -100,7 +100,7 @@ class Number:
     def ranged(cls, interval: Interval, digits: int, *sources: Source) -> "Number":
         """`mean [low, high]`, or the mean alone where there is no interval."""
         ends = (interval.mean, interval.low, interval.high)
-        mean, low, high = (f"{x:+.{digits}f}" for x in ends)
+        mean, low, high = (f"{x:+z.{digits}f}" for x in ends)
         if interval.num_seeds < 2:
             return cls(mean, f"value, {digits} decimals", sources)
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
