@@ -57,7 +57,6 @@ def test_the_committed_parameters_load(everything):
         ("download.urls", ["https:///a"], ["download.urls.0", "names no server"]),
         ("download.connect_timeout", 1e308, ["connect_timeout", "3600"]),
         ("download.tries", 10**6, ["download.tries", "1000"]),
-        ("download.most_bytes", 10**6, ["download.most_bytes", "359437000", "got 1000000"]),
         (f"{DEMO}.patch.value", 1e308, ["patch.value", "1000", "1e+308"]),
         (f"{DEMO}.pixels.scale", 1e-320, ["pixels.scale", "1e-320"]),
         (f"{DEMO}.pixels.offset", 1e39, ["pixels.offset", "255"]),
