@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from whitepatch import params, paths
+from whitepatch import paths
 from whitepatch.errors import UserError, printable
+from whitepatch.params import load
 from whitepatch.stages import PLACES, run_app
 
 MOST_PICTURES = 100
@@ -38,9 +39,9 @@ def publish(
 
     if not (experiments := experiments or _reported()):
         raise UserError(NOTHING_YET)
-    everything = params.load()
+    params = load()
     for name in experiments:
-        everything.experiment(name)  # or it is refused
+        params.experiment(name)  # or it is refused
         if others := _not_recorded(name):
             words = f"not as recorded: {', '.join(others)}; shown as here (dvc status says more)"
             typer.echo(f"{name}: {words}", err=True)
@@ -77,8 +78,8 @@ def predict(
     if any(target.is_relative_to(Path(place).resolve()) for place in PLACES):
         raise UserError(f"--output must not be a result of the pipeline, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-    everything = params.load()
-    chosen, variant = everything.experiment(experiment), everything.variant(variant)
+    params = load()
+    chosen, variant = params.experiment(experiment), params.variant(variant)
     read = []
     for path in pictures:
         try:
@@ -168,8 +169,8 @@ def doctor() -> None:
 def _reported() -> list[str]:
     from whitepatch.tracking import replay
 
-    everything = params.load()
-    missing = {name: replay.missing(name, everything) for name in everything.experiments}
+    params = load()
+    missing = {name: replay.missing(name, params) for name in params.experiments}
     for name, path in missing.items():
         # others have not even begun
         if path is not None and (paths.report(name) / "report.html").exists():

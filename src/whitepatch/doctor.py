@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import requests
 
-from whitepatch import params, paths, programs
-from whitepatch.params import Params
+from whitepatch import paths, programs
+from whitepatch.params import Params, load
 
 RESULTS = 0.5e9
 """Bytes that the pipeline makes: README.md."""
@@ -37,20 +37,20 @@ def examine() -> Iterator[Finding]:
     Raises:
         UserError: params.yaml is not here, or refused.
     """
-    everything = params.load()
+    params = load()
     good = sys.version_info[:2] in ((3, 11), (3, 12))
     yield Finding("Python", good, f"{sys.version.split()[0]}; 3.11 and 3.12 are supported")
     wrong = list(_wrong_packages())
     said = f"{'; '.join(wrong)}: rm -r .venv && make setup" if wrong else "as pinned"
     yield Finding("packages", not wrong, said)
-    runtime, gpu = everything.runtime, Path("/dev/nvidiactl").exists()
+    runtime, gpu = params.runtime, Path("/dev/nvidiactl").exists()
     used = "GPU" if gpu and runtime.device != "cpu" else "CPU"
     said = f"{used} ({runtime.device}); {runtime.threads} threads on {cpu_count()} cores"
     yield Finding("device", gpu or runtime.device != "cuda", said)
     free = disk_usage(".").free
     yield Finding("disk", free > RESULTS, f"{free / 1e9:.1f} GB free; results take {RESULTS / 1e9}")
-    yield _stl10(everything)
-    yield from _pipeline(everything)
+    yield _stl10(params)
+    yield from _pipeline(params)
 
 
 def _wrong_packages() -> Iterator[str]:
@@ -66,13 +66,13 @@ def _wrong_packages() -> Iterator[str]:
             yield f"{name} is not installed"
 
 
-def _stl10(everything: Params) -> Finding:
+def _stl10(params: Params) -> Finding:
     """Say whether STL-10 is here, or its archive, or a server that has it; demo needs none."""
-    for path in (paths.raw("stl10"), Path(everything.download.archive)):
+    for path in (paths.raw("stl10"), Path(params.download.archive)):
         if path.exists():
             return Finding("STL-10", True, f"{path} is here")
     said = "not here"
-    for url in everything.download.urls:
+    for url in params.download.urls:
         try:
             requests.head(url, timeout=5, allow_redirects=True).raise_for_status()
             return Finding("STL-10", True, "not here yet; its server answers")
@@ -81,7 +81,7 @@ def _stl10(everything: Params) -> Finding:
     return Finding("STL-10", True, f"{said}; only article and corrected need it: docs/stl10.md")
 
 
-def _pipeline(everything: Params) -> Iterator[Finding]:
+def _pipeline(params: Params) -> Iterator[Finding]:
     """Say of each experiment what DVC says of it."""
     status = [sys.executable, "-m", "dvc", "status", "--json"]
     done = subprocess.run(status, env=programs.environment(), capture_output=True, text=True)  # noqa: S603
@@ -89,7 +89,7 @@ def _pipeline(everything: Params) -> Iterator[Finding]:
         yield Finding("pipeline", False, " ".join(done.stderr.split()) or "dvc status fails")
         return
     ran = Path("dvc.lock").read_text(encoding="utf-8") if Path("dvc.lock").exists() else ""
-    for name, experiment in everything.experiments.items():
+    for name, experiment in params.experiments.items():
         stages = re.compile(rf"(split|train|evaluate|report)@{name}\b|fetch@{experiment.source}$")
         stale = [stage for stage in json.loads(done.stdout) if stages.match(stage)]
         said = f"differs from dvc.lock: {', '.join(stale[:3])}" + " ..." * (len(stale) > 3)

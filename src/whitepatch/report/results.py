@@ -3,7 +3,7 @@
 A number and its origin are read by one key, so that they cannot disagree.
 """
 
-__all__ = ["PLANS", "Floats", "Results", "description", "load", "published", "why_not"]
+__all__ = ["PLANS", "Floats", "Results", "description", "published", "read", "why_not"]
 
 import ast
 import csv
@@ -134,13 +134,13 @@ class Results:
         return Number(f"{value:.10g}", "as given", (parameter(self.name, key),))
 
 
-def load(name: str, everything: Params) -> Results:
+def read(name: str, params: Params) -> Results:
     """Read the results of an experiment; its evaluations must have run."""
-    experiment = everything.experiment(name)
+    experiment = params.experiment(name)
     return Results(
         name,
         experiment,
-        {variant: _metrics(name, variant) for variant in everything.variants},
+        {variant: _metrics(name, variant) for variant in params.variants},
         published(),
     )
 
@@ -183,12 +183,12 @@ def published() -> dict[str, dict[str, float]]:
     )
 
 
-def why_not(name: str, everything: Params) -> str | None:
+def why_not(name: str, params: Params) -> str | None:
     """Say why an experiment cannot be compared yet, or None if it can."""
-    experiment, cure = everything.experiment(name), f"dvc repro report@{name} runs it"
+    experiment, cure = params.experiment(name), f"dvc repro report@{name} runs it"
     if not (paths.report(name) / "report.md").exists():
         return f"has not run yet; {cure}"
-    for variant in everything.variants:
+    for variant in params.variants:
         if not paths.metrics(name, variant).exists():
             return f"has no results of {variant}; {cure}"
         metrics = _metrics(name, variant)

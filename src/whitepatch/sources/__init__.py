@@ -32,7 +32,7 @@ class Origin:
 class Source(Protocol):
     """What the package of a source offers."""
 
-    def write(self, folder: Path, everything: Params) -> None:
+    def write(self, folder: Path, params: Params) -> None:
         """Write train_X.bin, train_y.bin, test_X.bin and test_y.bin into an existing folder."""
 
     def refuse_overlap(self, folder: Path, split: Split) -> None:
@@ -41,7 +41,7 @@ class Source(Protocol):
     def subjects(self, labels: Sequence[int]) -> list[str]:
         """Return what images show, by their labels in the source's own files: 1 to 255."""
 
-    def describe(self, everything: Params) -> Origin:
+    def describe(self, params: Params) -> Origin:
         """Say what the images are that these parameters give."""
 
 

@@ -2,21 +2,22 @@
 
 import sys
 
-from whitepatch import params, paths
+from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.figures import style
 from whitepatch.figures.errors import errors_by_experiment
+from whitepatch.params import load
 from whitepatch.report import overview, page
-from whitepatch.report.results import load, why_not
+from whitepatch.report.results import read, why_not
 from whitepatch.report.tables import seed_table
 from whitepatch.stages import run
 
 
 def main() -> None:
     """Write reports/index.html, index.md, numbers.csv and errors.png from whatever has run."""
-    everything = params.load()
-    missing = {name: why for name in everything.experiments if (why := why_not(name, everything))}
-    found = [load(name, everything) for name in everything.experiments if name not in missing]
+    params = load()
+    missing = {name: why for name in params.experiments if (why := why_not(name, params))}
+    found = [read(name, params) for name in params.experiments if name not in missing]
     for name, why in missing.items():
         print(f"compare: {name} {why}", file=sys.stderr)  # noqa: T201
     if not found:

@@ -5,17 +5,17 @@ from hashlib import md5
 import numpy as np
 import pandas as pd
 
-from whitepatch import params, paths, sources
+from whitepatch import paths, sources
 from whitepatch.data import layout, manifest
 from whitepatch.figures import style
 from whitepatch.files import replacing, write_json
-from whitepatch.params import Experiment
+from whitepatch.params import Experiment, load
 from whitepatch.report import page
 from whitepatch.report.content import content
 from whitepatch.report.drawing import PHOTOGRAPHS, draw
 from whitepatch.report.losses import Losses
 from whitepatch.report.numbers import Number, Source
-from whitepatch.report.results import Results, load
+from whitepatch.report.results import Results, read
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
 from whitepatch.report.views import curves, summary
@@ -31,8 +31,8 @@ STAGES = {
 
 def main(name: str) -> None:
     """Write the tables, claims, figures and page of an experiment."""
-    everything = params.load()
-    results = load(name, everything)
+    params = load()
+    results = read(name, params)
     histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in results.metrics}
     maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
     verdicts = judge(results, histories)

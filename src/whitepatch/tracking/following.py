@@ -129,7 +129,7 @@ def _told(row: Mapping[str, float]) -> dict[str, float]:
 def follow(
     name: str,
     variant: str,
-    everything: Params,
+    params: Params,
     splits: Splits,
     trainings: Mapping[int, Training],
     environment: Mapping[str, str | int],
@@ -141,21 +141,21 @@ def follow(
     Args:
         name: Of the experiment.
         variant: Of it.
-        everything: All parameters.
+        params: All parameters.
         splits: Its images; the first of those whose maps are kept make the panel.
         trainings: By seed.
         environment: On what they run.
     """
-    reporter = _started() if name in everything.live else None
+    reporter = _started() if name in params.live else None
     if reporter is None:
         yield Follower()
         return
-    experiment = everything.experiment(name)
+    experiment = params.experiment(name)
     score, rules = experiment.score, protocol(experiment)
     images = splits["test"].part(score.first, score.first + score.panel)
     network = next(iter(trainings.values())).network
     num_parameters = sum(weight.numel() for weight in network.parameters())
-    words = sources.find(experiment.source).describe(everything).words
+    words = sources.find(experiment.source).describe(params).words
     seeds = {
         seed: {
             "key": naming.key(name, variant, seed),
@@ -170,7 +170,7 @@ def follow(
     about = {
         "experiment": naming.experiment(name),
         "tags": naming.experiment_tags(name, [title(variant)], []),
-        "variants": everything.variants,
+        "variants": params.variants,
         "panel": _panel(images),
     }
     Thread(target=follower.feed, args=(about,), daemon=True).start()

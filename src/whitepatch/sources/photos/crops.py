@@ -21,7 +21,7 @@ from whitepatch.sources import Origin
 from whitepatch.sources.photos.catalogue import PHOTOGRAPHS, read
 
 
-def write(folder: Path, everything: Params) -> None:
+def write(folder: Path, params: Params) -> None:
     """Write the crops of all groups into an existing folder, in STL-10's binary layout.
 
     The train file holds the train crops, then the validation crops; a crop's label is the number
@@ -30,7 +30,7 @@ def write(folder: Path, everything: Params) -> None:
     Raises:
         UserError: A photograph is unknown, missing, or not the one that was pinned.
     """
-    photos = everything.sources.photos
+    photos = params.sources.photos
     train, train_labels = crops(photos, "train", photos.train)
     validation, validation_labels = crops(photos, "validation", photos.validation)
     test, test_labels = crops(photos, "test", photos.test)
@@ -44,7 +44,7 @@ def write(folder: Path, everything: Params) -> None:
 
 
 def crops(photos: Photos, name: str, group: PhotoGroup) -> tuple[layout.Images, layout.Labels]:
-    """Cut a group's crops; everything about a crop is drawn from a generator of its own.
+    """Cut a group's crops; all about a crop is drawn from a generator of its own.
 
     Photograph, side and place; whether it is flipped; which colour channel plays red, green and
     blue; and its exposure. Channels and exposure make a dozen photographs less alike.
@@ -97,9 +97,9 @@ def subjects(labels: Sequence[int]) -> list[str]:
     return [names[label] for label in labels]
 
 
-def describe(everything: Params) -> Origin:
+def describe(params: Params) -> Origin:
     """Say what the images are."""
-    photos = everything.sources.photos
+    photos = params.sources.photos
     groups = (photos.train, photos.validation, photos.test)
     number = len({PHOTOGRAPHS[name].number for group in groups for name in group.photographs})
     return Origin(

@@ -20,7 +20,7 @@ Take = Callable[[Iterator[bytes]], None]
 """Makes the labelled files of an archive's bytes."""
 
 
-def write(folder: Path, everything: Params) -> None:
+def write(folder: Path, params: Params) -> None:
     """Write the labelled files into an existing folder, verified.
 
     The archive is looked for at `download.archive`, then at each of `download.urls`. Of a remote
@@ -29,7 +29,7 @@ def write(folder: Path, everything: Params) -> None:
     Raises:
         UserError: It is nowhere to be had, or not what the parameters pin.
     """
-    settings, members = everything.download, everything.sources.stl10.members()
+    settings, members = params.download, params.sources.stl10.members()
     own = Path(settings.archive)
     total = sum(member.bytes for member in members.values())
     every = 0.5 if sys.stderr.isatty() else 30  # seconds; in a log, each state is a line

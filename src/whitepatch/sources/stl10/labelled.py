@@ -53,12 +53,12 @@ def subjects(labels: Sequence[int]) -> list[str]:
     return [CLASSES[label - 1] for label in labels]
 
 
-def describe(everything: Params) -> Origin:
+def describe(params: Params) -> Origin:
     """Say what the images are; STL-10 itself is known by the sums that torchvision carries."""
     from torchvision.datasets import STL10
 
     real = dict([*STL10.train_list, *STL10.test_list])
-    pinned = everything.sources.stl10.members()
+    pinned = params.sources.stl10.members()
     if all(real[file] == member.md5 for file, member in pinned.items()):
         return Origin("STL-10 (Coates, Lee and Ng, 2011)", stand_in=False)
     return Origin(
