@@ -7,7 +7,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from whitepatch.claims.statistics import Interval
+from whitepatch.data.manifest import Part
+from whitepatch.data.plan import Plan
 from whitepatch.figures import style
+from whitepatch.figures.dearest import dearest
 from whitepatch.figures.errors import errors
 from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
 
@@ -169,3 +172,17 @@ def test_few_colours_leave_those_of_variants_patch_and_paper_as_they_are(tmp_pat
         assert saved.mode == "P"
         found = {f"#{r:02x}{g:02x}{b:02x}" for _, (r, g, b) in saved.convert("RGB").getcolors(256)}
     assert {*style.PALETTE, style.PATCH, "#ffffff"} <= found
+
+
+def test_the_dearest_are_shown_in_order_with_their_patch_and_share(everything):
+    plan = Plan(np.array([0, 1, 0]), np.array([-1, 5, -1]), np.array([-1, 7, -1]))
+    test = Part(np.array([20, 21, 22]), np.zeros((3, 3, 96, 96), np.uint8), plan)
+    losses = np.array([0.5, 1.5, 0.0])
+    figure = dearest(
+        test, np.array([1, 0]), losses, ["sea", "sky", "sea"], everything.experiment("demo")
+    )
+    shown = figure.axes[:2]
+    assert [axes.get_title() for axes in shown] == ["sky, row 21", "sea, row 20"]
+    assert shown[0].get_xlabel() == "1.50 nats, 75.0 %\npatch"
+    assert shown[0].images[0].get_array()[5:21, 7:23].min() == 1, "as the network saw it"
+    assert [len(axes.patches) for axes in shown] == [1, 0]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.results import histories_of, losses_of, report, results_of
 
+from whitepatch import sources
 from whitepatch.claims.rules import PRINTED, Measured, decide, pairs
 from whitepatch.report.losses import Losses
 from whitepatch.report.verdicts import Verdicts, as_json, judge
@@ -209,3 +210,8 @@ def test_the_page_says_which_network_stands_for_the_experiment(results):
     text = report(results, histories).markdown
     assert "<b>, seed 1, which MLflow's registry calls whitepatch-demo, alias chosen." in text
     assert "| 1 | 3 | -1.0000 |" in text
+
+
+def test_labels_stand_for_photographs_and_classes():
+    assert sources.find("photos").subjects([8, 9]) == ["motorcycle_left", "china"]
+    assert sources.find("stl10").subjects([1, 10]) == ["airplane", "truck"]
