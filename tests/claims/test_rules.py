@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from whitepatch.claims.rules import PAIRS, PRINTED, Measured, decide, pairs
+from whitepatch.claims.measured import Measured
+from whitepatch.claims.rules import PAIRS, PRINTED, decide, pairs
 from whitepatch.claims.statistics import ALPHA, POWER, difference
 
 GENERATOR = np.random.default_rng(4)

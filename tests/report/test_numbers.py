@@ -10,7 +10,8 @@ import pytest
 from helpers.results import histories_of, index, report, results_of
 from jinja2 import FileSystemLoader
 
-from whitepatch.claims.rules import PRINTED, Estimate, Measured
+from whitepatch.claims.measured import Estimate, Measured
+from whitepatch.claims.rules import PRINTED
 from whitepatch.claims.statistics import Interval
 from whitepatch.report import page
 from whitepatch.report.numbers import Number, Source

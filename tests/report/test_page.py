@@ -8,7 +8,8 @@ import pytest
 from helpers.results import histories_of, losses_of, report, results_of
 
 from whitepatch import sources
-from whitepatch.claims.rules import PRINTED, Measured, decide, pairs
+from whitepatch.claims.measured import Measured
+from whitepatch.claims.rules import PRINTED, decide, pairs
 from whitepatch.report.losses import Losses
 from whitepatch.report.verdicts import Verdicts, as_json, judge
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from whitepatch.claims import representative
-from whitepatch.claims.rules import LEAST_SEEDS, MARGIN, Claim, Pair, Verdict
+from whitepatch.claims.measured import Pair
+from whitepatch.claims.rules import LEAST_SEEDS, MARGIN, Claim, Verdict
 from whitepatch.claims.statistics import ALPHA, POWER, Difference, Interval
 from whitepatch.maps.scores import SCORES
 from whitepatch.report.losses import Losses, by_subject, dearest

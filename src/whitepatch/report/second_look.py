@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.power import TTestPower
 
-from whitepatch.claims.rules import PRINTED, Estimate
+from whitepatch.claims.measured import Estimate
+from whitepatch.claims.rules import PRINTED
 from whitepatch.claims.statistics import ALPHA, POWER, difference
 from whitepatch.report.numbers import Number, Source, history, seeds
 from whitepatch.report.results import Floats, Results

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from whitepatch.claims.rules import PRINTED, Claim, Estimate, Measured, Pair, decide, pairs
+from whitepatch.claims.measured import Estimate, Measured, Pair
+from whitepatch.claims.rules import PRINTED, Claim, decide, pairs
 from whitepatch.claims.statistics import Difference, Interval
 from whitepatch.report.numbers import Number, Source, history, seeds
 from whitepatch.report.results import Results
