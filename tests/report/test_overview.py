@@ -7,7 +7,7 @@ from helpers.results import index
 
 from whitepatch import params, paths
 from whitepatch.errors import UserError
-from whitepatch.report.results import load, published, why_not
+from whitepatch.report.results import published, read, why_not
 
 
 def test_experiments_stand_side_by_side_and_beside_the_article(results):
@@ -79,7 +79,7 @@ def test_published_numbers_that_are_no_table_are_refused(tmp_path, monkeypatch, 
 @pytest.mark.usefixtures("here")
 def test_what_cannot_be_compared_says_why(everything, edited):
     assert why_not("demo", everything) is None
-    assert load("demo", everything).images["stand_in"]
+    assert read("demo", everything).images["stand_in"]
     assert why_not("article", everything) == "has not run yet; dvc repro report@article runs it"
     for changes in (
         {"experiments.demo.train.epochs": 4},
