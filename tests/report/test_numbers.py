@@ -96,9 +96,8 @@ def test_a_new_score_has_a_column_of_its_own(everything, monkeypatch):
         for branch in branches:
             for scores in branch["maps"].values():
                 scores["newest"] = 0.125
-    monkeypatch.setattr(
-        "whitepatch.report.content.SCORES", {"auc": "pixel AUC", "newest": "newest"}
-    )
+    scores = {"auc": "pixel AUC", "newest": "newest"}
+    monkeypatch.setattr("whitepatch.report.content.SCORES", scores)
     text = report(results).markdown
     assert "| map | pixel AUC | newest | pixel AUC, untrained |" in text
     assert "| chance (uniform map) | 0.50 | 0.12 | – |" in text

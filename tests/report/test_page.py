@@ -9,7 +9,7 @@ from helpers.results import histories_of, losses_of, report, results_of
 
 from whitepatch import sources
 from whitepatch.claims.measured import Measured
-from whitepatch.claims.rules import PRINTED, decide, pairs
+from whitepatch.claims.rules import PRINTED, RULES, decide, pairs
 from whitepatch.report.losses import Losses
 from whitepatch.report.verdicts import Verdicts, as_json, judge
 
@@ -170,7 +170,7 @@ def test_claims_are_json_with_their_numbers():
     numbers = Measured(some(3.0), *(some(0.0) for _ in range(5)))
     compared = pairs(numbers.error)
     found = as_json(Verdicts(decide(numbers, compared), compared, numbers))
-    assert [claim["id"] for claim in found["claims"]] == list(range(1, 9))
+    assert [claim["id"] for claim in found["claims"]] == list(RULES)
     first = found["claims"][0]["numbers"]["error: cnn - mha_linear"]
     assert first["mean"] == pytest.approx(3, abs=0.1)
     assert first["num_seeds"] == 10

@@ -13,7 +13,7 @@ import numpy as np
 from statsmodels.stats.power import TTestPower
 
 from whitepatch.claims.measured import Estimate
-from whitepatch.claims.rules import PRINTED
+from whitepatch.claims.rules import LEAST_SEEDS, PRINTED
 from whitepatch.claims.statistics import ALPHA, POWER, difference
 from whitepatch.report.numbers import Number, Source, history, seeds
 from whitepatch.report.results import Floats, Results
@@ -88,6 +88,8 @@ def _needed(results: Results) -> dict[str, Number]:
 
 def _ends(estimate: Estimate) -> str:
     found = estimate.interval
+    if found.num_seeds < LEAST_SEEDS:
+        return "is open"
     return "holds" if found.above(0) else "is contradicted" if found.below(0) else "is open"
 
 

@@ -93,19 +93,20 @@ def map_table(results: Results) -> pd.DataFrame:
 def looking_maps(results: Results) -> list[tuple[str, str, str]]:
     """Return (variant, map, label) of the maps that say where a variant looks, in order.
 
-    These are the evidence of every variant, and the attention of those that have one over space:
-    each head and their mean, or the gate, or what the article's mixed axes allow.
+    These are the evidence of every variant, and what its layer names: the mean of its heads, beside
+    each head, or the gate, or what the article's mixed axes allow, or a map of its own.
     """
     found = [
         (variant, "evidence", f"{title}: evidence") for variant, title in results.titles.items()
     ]
     for variant, title in results.titles.items():
-        seeds = results.metrics[variant]["seeds"]
-        names = next(iter(seeds.values()))["maps"]
+        metrics = results.metrics[variant]
+        names = next(iter(metrics["seeds"].values()))["maps"]
+        own = metrics["emergence"]["auc"].keys() - {"evidence"}
         found += [
             (variant, name, f"{title}: {ATTENTION.get(name, name.removeprefix('attention '))}")
             for name in names
-            if name.startswith("attention") or name in ATTENTION
+            if name.startswith("attention head ") or name in own
         ]
     return found
 
