@@ -80,6 +80,15 @@ def test_the_answer_names_what_differs_and_which_claims_are_decided(printed):
     assert "| 3. Linear multi-head attention overfits somewhat. | interval of last test" in text
 
 
+@pytest.mark.parametrize(("num_seeds", "word"), [(5, "is open"), (6, "holds")])
+def test_half_a_claim_takes_as_many_seeds_as_a_whole_one(everything, num_seeds, word):
+    results = results_of(everything, PRINTED, num_seeds=num_seeds)
+    for seed in results.metrics["mha_linear"]["seeds"].values():
+        seed["min_test_loss"] += 1000
+    text = report(results).markdown
+    assert f"That its error is lower than that of linear attention {word};" in text
+
+
 def test_the_second_look_follows_from_the_seeds(printed):
     def said(number, **how):
         text = report(printed, **how).markdown
