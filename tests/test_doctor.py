@@ -43,6 +43,7 @@ def test_what_is_bad_gives_status_1(fresh):
     assert said.startswith("params.yaml is not here")
 
 
+@pytest.mark.pipeline
 def test_results_that_changed_are_named(made, root, tmp_path):
     folder = shutil.copytree(made, tmp_path / "copy")
     for name in ("pyproject.toml", "requirements.txt"):
