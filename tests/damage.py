@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 from helpers.alone import alone
-from helpers.project import miniature, results, run
+from helpers.project import load, miniature, results, run
 from helpers.trials import try_again
 
 ROOT = Path(__file__).parents[1]
@@ -76,7 +76,7 @@ class Damage:
         shutil.copy(ROOT / "Makefile", self.folder)
         self._must("git", "add", "--all")
         self._must("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all")
-        self.before, self.lock = results(self.folder), (self.folder / "dvc.lock").read_bytes()
+        self.before, self.lock = results(self.folder), load(self.folder / "dvc.lock")
         self._must(*VERIFY)
 
     def attempt(self, number: int) -> str:
@@ -101,7 +101,7 @@ class Damage:
         assert outcome == "noticed" or how == "gone", f"{what}: not noticed: {said}"
         self._mend(what)
         assert results(self.folder) == self.before, f"{what}: other bytes"
-        assert (self.folder / "dvc.lock").read_bytes() == self.lock, f"{what}: other dvc.lock"
+        assert load(self.folder / "dvc.lock") == self.lock, f"{what}: other dvc.lock"
         self.count[outcome] += 1
         return f"{what}: {outcome}"
 

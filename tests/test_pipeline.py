@@ -142,28 +142,12 @@ def test_a_second_run_does_nothing_but_ask_mlflow(ran):
 
 
 @pytest.mark.pipeline
-def test_a_run_knows_whether_its_files_are_still_those_that_it_shows(ran, tmp_path, monkeypatch):
-    folder = tmp_path / "copy"
-    shutil.copytree(ran, folder)
-    monkeypatch.chdir(folder)
+def test_a_run_shows_losses_to_the_last_bit(ran, monkeypatch):
+    monkeypatch.chdir(ran)
     read = {one.key: one for one in runs("tiny", params.load())}
-    assert all(one.is_current() for one in read.values())
-    with (folder / "reports/tiny/history/cnn.csv").open() as file:
+    with (ran / "reports/tiny/history/cnn.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["seed"] == "1"]
-    told = [value for _, value in read["tiny/cnn/1"].series["train_loss"]]
-    assert told == losses, "to the last bit"
-    for name, old in {
-        "models/tiny/cnn/seed-01.safetensors": {"tiny/cnn/0", "tiny/cnn/1"},
-        "reports/tiny/metrics/cbam_spatial.json": {"tiny/cbam_spatial/0", "tiny/cbam_spatial/1"},
-        "reports/tiny/figures/errors.png": {"tiny/summary"},
-        "data/split/tiny.csv": set(read),
-    }.items():
-        whole = (folder / name).read_bytes()
-        for how in ("a bit, unseen", "gone"):
-            damage(folder / name, how, seeded())
-            assert {key for key, one in read.items() if not one.is_current()} == old
-            (folder / name).write_bytes(whole)
-    assert all(one.is_current() for one in read.values())
+    assert [value for _, value in read["tiny/cnn/1"].series["train_loss"]] == losses
 
 
 @pytest.mark.pipeline
