@@ -1,6 +1,6 @@
 import pytest
 
-from whitepatch.files import digest, replacing, scratch, write_json, write_text
+from whitepatch.files import digest, replacing, write_json, write_text
 
 
 def fail_halfway(target):
@@ -42,12 +42,6 @@ def test_what_a_killed_process_left_is_gone_with_the_next_write(tmp_path, left):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert temporary.name.startswith("."), "DVC and Git ignore it"
     assert temporary.suffix == ".txt", "writers choose their format by it"
-
-
-def test_a_folder_for_a_while_goes_with_its_block(tmp_path):
-    with scratch(tmp_path) as folder:
-        assert [str(path) for path in tmp_path.iterdir()] == [folder]
-    assert not list(tmp_path.iterdir())
 
 
 def test_json_refuses_what_json_cannot_say(tmp_path):

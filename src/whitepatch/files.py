@@ -1,6 +1,6 @@
 """Writing files whole or not at all."""
 
-__all__ = ["digest", "replacing", "scratch", "write_json", "write_text"]
+__all__ = ["digest", "replacing", "write_json", "write_text"]
 
 import json
 import shutil
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 
@@ -34,11 +33,6 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         _remove(temporary)
-
-
-def scratch(place: Path) -> "TemporaryDirectory[str]":
-    """Return a hidden folder in `place` for a `with` block, gone behind it."""
-    return TemporaryDirectory(prefix=".", dir=place)
 
 
 def _remove(path: Path) -> None:

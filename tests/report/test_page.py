@@ -85,8 +85,10 @@ def test_half_a_claim_takes_as_many_seeds_as_a_whole_one(everything, num_seeds, 
     results = results_of(everything, PRINTED, num_seeds=num_seeds)
     for seed in results.metrics["mha_linear"]["seeds"].values():
         seed["min_test_loss"] += 1000
+    results.published.update(cnn={"min_test_loss": 0.5}, mha_linear={"min_test_loss": 0.25})
     text = report(results).markdown
     assert f"That its error is lower than that of linear attention {word};" in text
+    assert ("of such experiments takes some" in text) == (word == "holds")
 
 
 def test_the_second_look_follows_from_the_seeds(printed):

@@ -4,7 +4,6 @@ __all__ = ["contact_sheet"]
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from whitepatch.data.manifest import Part
@@ -17,7 +16,6 @@ COLUMNS = 8
 def contact_sheet(parts: Mapping[str, Part], patch: Patch, pixels: Pixels) -> Figure:
     """Draw the first images of each split, with labels; the patch is outlined."""
     figure = style.new(COLUMNS * 1.1, len(parts) * 1.65)
-    white = np.clip((patch.value * pixels.scale + pixels.offset) / 255, 0, 1)
     for strip, (name, part) in zip(
         figure.subfigures(len(parts), squeeze=False)[:, 0], parts.items(), strict=True
     ):
@@ -31,10 +29,6 @@ def contact_sheet(parts: Mapping[str, Part], patch: Patch, pixels: Pixels) -> Fi
                 axes.set_axis_off()
                 continue
             top, left = int(part.plan.tops[index]), int(part.plan.lefts[index])
-            image = part.images[index] / 255
-            if top >= 0:
-                image[:, top : top + patch.size, left : left + patch.size] = white
-            style.picture(axes, image)
-            style.outline(axes, top, left, patch.size)
+            style.patched(axes, part.images[index], top, left, patch, pixels)
             axes.set_xlabel(f"label {part.plan.labels[index]}", fontsize=9)
     return figure

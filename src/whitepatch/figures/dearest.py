@@ -31,24 +31,18 @@ def dearest(
         subjects: [N], what each test image shows.
         experiment: Whose patch and normalisation they have.
     """
-    patch, pixels = experiment.patch, experiment.pixels
-    white = np.clip((patch.value * pixels.scale + pixels.offset) / 255, 0, 1)
     num_rows = -(-len(chosen) // COLUMNS)
-    figure = style.new(10, 2.75 * num_rows)
+    figure = style.new(7.5, 2.2 * num_rows)
     grid = figure.subplots(num_rows, COLUMNS, squeeze=False).ravel()
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
     for axes, place in zip(grid, chosen, strict=False):
         top, left = int(test.plan.tops[place]), int(test.plan.lefts[place])
-        image = test.images[place] / 255
-        if top >= 0:
-            image[:, top : top + patch.size, left : left + patch.size] = white
-        style.picture(axes, image)
-        style.outline(axes, top, left, patch.size)
+        style.patched(axes, test.images[place], top, left, experiment.patch, experiment.pixels)
         share = 100 * losses[place] / losses.sum()
-        axes.set_title(f"{subjects[place]}, row {test.rows[place]}", fontsize=10)
+        axes.set_title(f"{subjects[place]}, row {test.rows[place]}", fontsize=9)
         axes.set_xlabel(
             f"{losses[place]:.2f} nats, {share:.1f} %\n{'patch' if top >= 0 else 'no patch'}",
-            fontsize=9,
+            fontsize=8,
         )
     return figure

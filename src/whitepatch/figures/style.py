@@ -1,6 +1,17 @@
 """One look for every figure: fonts, the colour of each variant, the patch's outline."""
 
-__all__ = ["INK", "PATCH", "Picture", "colours", "new", "outline", "picture", "save", "save_vector"]
+__all__ = [
+    "INK",
+    "PATCH",
+    "Picture",
+    "colours",
+    "new",
+    "outline",
+    "patched",
+    "picture",
+    "save",
+    "save_vector",
+]
 
 import itertools
 from collections.abc import Sequence
@@ -21,6 +32,7 @@ from PIL import Image
 from PIL.ImageColor import getrgb
 
 from whitepatch.files import replacing
+from whitepatch.params import Patch, Pixels
 
 INK = "#333333"
 PATCH = "#d6008f"
@@ -109,6 +121,27 @@ def picture(axes: Axes, image: NDArray[Any], **how: Any) -> None:
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def patched(
+    axes: Axes, image: NDArray[np.uint8], top: int, left: int, patch: Patch, pixels: Pixels
+) -> None:
+    """Draw a picture [3, 96, 96] (0 to 255) with the patch that it is to get, outlined.
+
+    Args:
+        axes: Where to.
+        image: The picture, without its patch.
+        top: First row of the patch, pixels; below 0 there is none.
+        left: First column of the patch, pixels.
+        patch: Its size and value.
+        pixels: Of which brightness the value stands for.
+    """
+    seen = image / 255
+    if top >= 0:
+        white = np.clip((patch.value * pixels.scale + pixels.offset) / 255, 0, 1)
+        seen[:, top : top + patch.size, left : left + patch.size] = white
+    picture(axes, seen)
+    outline(axes, top, left, patch.size)
 
 
 def outline(axes: Axes, top: int, left: int, size: int, width: float = 1.4) -> None:

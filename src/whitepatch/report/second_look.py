@@ -71,6 +71,8 @@ def _needed(results: Results) -> dict[str, Number]:
     ours = [results.seeds(name, ERROR) for name in ("cnn", "mha_linear")]
     if not {"cnn", "mha_linear"} <= results.published.keys() or np.ptp(ours[0] - ours[1]) == 0:
         return {}
+    if len(ours[0]) < LEAST_SEEDS:  # by which nothing can be planned, either
+        return {}
     share = 1 - results.published["mha_linear"][ERROR] / results.published["cnn"][ERROR]
     effect = share * ours[0].mean() / (ours[0] - ours[1]).std(ddof=1)
     test = TTestPower()
