@@ -1,7 +1,6 @@
 import os
 import re
 import shutil
-import struct
 import warnings
 
 import numpy as np
@@ -54,44 +53,6 @@ def test_a_picture_is_turned_as_the_camera_was(tmp_path):
     assert (read_picture(tmp_path / "a.png") == turned).all()
 
 
-def tags(*entries):
-    """Return EXIF of tags, each a number, a type, a count and up to four bytes."""
-    packed = b"".join(struct.pack("<HHL4s", *entry) for entry in entries)
-    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + packed + bytes(4)
-
-
-TURNED = (0x0112, 3, 1, b"\6")
-UNWRITABLE = (0x011A, 2, 3, b"abc")  # a resolution in letters: it can be read, but not written
-
-
-@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-@pytest.mark.parametrize(
-    ("exif", "turns"),
-    [
-        (tags(TURNED, UNWRITABLE), -1),
-        (tags(TURNED, UNWRITABLE)[:32], -1),
-        (tags(TURNED)[:20], 0),
-        (tags((0x0112, 3, 1, b"\0"), UNWRITABLE), 0),
-        (tags((0x0112, 3, 1, b"\x09"), UNWRITABLE), 0),
-        (tags((0x0112, 2, 2, b"6"), UNWRITABLE), 0),
-        (b"Exif\0\0garbage", 0),
-    ],
-)
-def test_exif_spoils_no_picture(tmp_path, kind, exif, turns):
-    path = tmp_path / f"a.{kind}"
-    Image.fromarray(PIXELS).save(path, exif=exif, quality=100, subsampling=0, lossless=True)
-    turned = np.rot90(PIXELS, turns).transpose(2, 0, 1)
-    assert np.abs(read_picture(path) - turned.astype(int)).mean() < 2
-
-
-@pytest.mark.parametrize("kind", ["png", "tiff"])
-@pytest.mark.parametrize("away", [-128, 0, 128])
-def test_sixteen_bits_are_rounded_to_eight(tmp_path, kind, away):
-    deep = (PIXELS[:, :, 0].astype(int) * 257 + away).clip(0, 65535).astype(np.uint16)
-    Image.fromarray(deep).save(tmp_path / f"a.{kind}")
-    assert (read_picture(tmp_path / f"a.{kind}") == PIXELS[:, :, 0]).all()
-
-
 def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     Image.fromarray(PIXELS).save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:900])
@@ -99,17 +60,18 @@ def test_what_is_no_picture_is_one_line(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     Image.fromarray(PIXELS).save(tmp_path / "page.eps")
     Image.fromarray(PIXELS[:, :, 0].astype(np.float32)).save(tmp_path / "float.tiff")
+    Image.fromarray(PIXELS[:, :, 0].astype(np.uint16)).save(tmp_path / "deep.png")
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     for name, words in {
         "none.png": "is not here",
         "text.png": "no picture that can be read",
         "cut.jpg": "cannot be read as a picture",
-        "float.tiff": r"cannot be read .* more than 16 bits, mode F; save it as a PNG",
-        "long" * 99: "cannot be read as a picture",
+        "float.tiff": r"cannot be read .* more than 8 bits a channel; save it with 8",
+        "deep.png": r"cannot be read .* more than 8 bits a channel; save it with 8",
         ".": "is no file",
         "pipe": "is no file",
         "page.eps": "no picture that can be read",  # Ghostscript would run it
-        "a.png": "too many pixels",
+        "a.png": r"cannot be read .* exceeds limit of 2000 pixels",
     }.items():
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000 if name == "a.png" else 10**6)
         with pytest.raises(UserError, match=words) as refused:
@@ -220,9 +182,6 @@ def test_a_command_that_cannot_do_anything_says_why():
         assert str(invoke(*pictures).exception) == words
 
 
-RESULT = "--output must not be a result of the pipeline, got "
-
-
 @pytest.mark.parametrize(
     ("output", "words"),
     [
@@ -230,15 +189,10 @@ RESULT = "--output must not be a result of the pipeline, got "
         ("maps.jpg", "--output must be the name of a .png file, got 'maps.jpg'"),
         ("", "--output must be the name of a .png file, got '.'"),
         ("a.png", "--output must not be one of the pictures, got a.png"),
-        ("reports/new.png", RESULT + "reports/new.png"),
-        ("link/new.png", RESULT + "link/new.png"),
-        ("out/../models/a.png", RESULT + "out/../models/a.png"),
-        ("/proc/a.png", "--output: no file can be made at /proc/a.png; name another place"),
     ],
 )
 def test_nothing_of_yours_is_overwritten(project, output, words):
     (project / "out").mkdir()
-    (project / "link").symlink_to("reports")
     before = {path: path.is_file() and path.read_bytes() for path in project.rglob("*")}
     done = invoke("a.png", "--output", output)
     assert isinstance(done.exception, UserError)

@@ -46,57 +46,31 @@ class Prediction:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Return a picture as the network takes it, uint8 [3, 96, 96].
 
-    Turned as its EXIF data say (if they can be read), made RGB with 8 bits a channel, and resized
-    to 96x96 as a whole (its aspect ratio is not kept), averaging over the pixels that fall
-    together. One of 96x96 stays as it is; of an animation the first frame counts.
+    Turned as its EXIF data say, made RGB, and resized to 96x96 as a whole (its aspect ratio is not
+    kept), averaging over the pixels that fall together. One of 96x96 stays as it is; of an
+    animation the first frame counts.
 
     Raises:
-        UserError: It is missing, or no picture that can be read.
+        UserError: It is missing, no picture that can be read, or one of more than 8 bits a channel.
     """
+    if not path.exists():
+        raise UserError(f"{path} is not here")
+    if not path.is_file():  # a pipe would be waited for
+        raise UserError(f"{path} is no file")
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise UserError(f"{path} is no file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of data beside the picture
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as picture:
-                picture.load()  # before its orientation is read: some keep it behind the pixels
-                rgb = _eight_bits(_upright(picture)).convert("RGB")
-    except FileNotFoundError:
-        raise UserError(f"{path} is not here") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise UserError(
-            f"{path} has too many pixels to be taken on trust; make it smaller"
-        ) from None
+                if picture.mode.startswith(("I", "F")):  # Pillow would cut off what is above 255
+                    raise ValueError("it has more than 8 bits a channel; save it with 8")
+                rgb = ImageOps.exif_transpose(picture).convert("RGB")
     except UnidentifiedImageError:
         raise UserError(f"{path} is no picture that can be read; PNG and JPEG can") from None
-    except UserError:
-        raise
     except Exception as error:  # a damaged picture makes its reader raise anything
         raise UserError(f"{path} cannot be read as a picture ({error})") from None
     if rgb.size != (SIDE, SIDE):
         rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turn a loaded picture as its EXIF or XMP says; as it is if that cannot be read."""
-    try:
-        picture.getexif()
-        # it is read; Pillow would also write it into the turned picture, and some cannot be written
-        picture.info.pop("exif", None)
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # whatever is wrong there, the picture is not
-        return picture
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return a grey picture of 16 bits with 8, rounded; Pillow would cut off what is above 255."""
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray(((np.asarray(picture) + 128.0) // 257).astype(np.uint8))
-    if picture.mode in ("I", "F"):
-        raise ValueError(f"it has more than 16 bits, mode {picture.mode}; save it as a PNG")
-    return picture
 
 
 def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Classifier:
