@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 
 from whitepatch import paths, stages
-from whitepatch.errors import UserError
-from whitepatch.stages import compare, fetch, run, run_app, split, train, under_dvc
+from whitepatch.errors import UserError, run_app
+from whitepatch.stages import compare, fetch, run, split, train, under_dvc
 from whitepatch.stages.split import refuse_one_sided
 from whitepatch.stages.under_dvc import Begun
 
@@ -69,15 +69,14 @@ def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
         (UserError("a name\nin two lines"), "a name in two lines"),
         (
             FileNotFoundError(errno.ENOENT, "No such file", "reports/demo/contact_sheet.png"),
-            "reports/demo/contact_sheet.png is missing; let DVC make it first: ",
+            "reports/demo/contact_sheet.png is missing; dvc repro makes ",
         ),
     ],
 )
-def test_what_the_machine_refuses_is_one_line(capsys, monkeypatch, error, line):
+def test_what_the_machine_refuses_is_one_line(capsys, error, line):
     def refused():
         raise error
 
-    monkeypatch.delenv("DVC_STAGE", raising=False)
     with pytest.raises(SystemExit) as ended:
         run_app(refused)
     assert ended.value.code == 2

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from whitepatch import paths
-from whitepatch.errors import UserError, printable
+from whitepatch.errors import UserError, printable, run_app
 from whitepatch.params import load
-from whitepatch.stages import run_app
 
 MOST_PICTURES = 100
 """That `predict` takes at once."""

@@ -1,8 +1,11 @@
-"""The one exception that speaks to people, and what they can do where the machine refuses."""
+"""The one exception that speaks to people, and how a command ends with it."""
 
-__all__ = ["CURES", "UserError", "printable", "short"]
+__all__ = ["CURES", "UserError", "printable", "run_app", "short"]
 
 import errno
+import os
+import sys
+from collections.abc import Callable
 
 FULL = "free some space and run this again"
 MINE = "let it be read and written by you, and run this again"
@@ -26,6 +29,35 @@ class UserError(Exception):
     The message is one line: what, which rule, what was given, how to mend it.
     Commands print it without a traceback and exit with status 2.
     """
+
+
+def run_app(app: Callable[[], object], stage: str = "") -> None:
+    """Run a command line; a `UserError` ends it with one line and status 2.
+
+    So does what the machine refuses: no space, no permission, a file that no stage has made yet.
+
+    Args:
+        app: The command line.
+        stage: Of DVC, that runs it; begins the line.
+    """
+    try:
+        app()
+    except UserError as error:
+        line = str(error)
+    except OSError as error:
+        made = str(error.filename).partition("/")[0] in ("data", "models", "reports")
+        if error.errno == errno.ENOENT and made:
+            line = f"{error.filename} is missing; dvc repro makes all in order"
+        elif error.errno in CURES:
+            reason = os.strerror(error.errno)
+            line = f"{error.filename or 'a file'}: {reason}; {CURES[error.errno]}"
+        else:
+            raise
+    else:
+        return
+    line = " ".join(line.splitlines())  # names may have any character
+    print(f"{stage}: {line}" if stage else line, file=sys.stderr)  # noqa: T201
+    sys.exit(2)
 
 
 def printable(name: str) -> str:

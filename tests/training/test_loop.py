@@ -8,7 +8,8 @@ from helpers.pictures import images_of
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime, Train
 from whitepatch.training.checkpoint import Checkpoint
-from whitepatch.training.loop import Training, learning_rate, measure, predict, train
+from whitepatch.training.loop import Training, measure, predict, train
+from whitepatch.training.schedule import learning_rate
 from whitepatch.training.step import loss_of
 
 CPU = torch.device("cpu")

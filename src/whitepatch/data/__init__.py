@@ -1,1 +1,1 @@
-"""Images: where they come from, who is patched, how a batch is made."""
+"""Images: how they lie on disk, who is patched, how a batch is made."""

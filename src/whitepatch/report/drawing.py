@@ -35,6 +35,9 @@ from whitepatch.report.tables import (
 PHOTOGRAPHS = ("attention", "mixing", "article", "dearest")
 """The figures with photographs in them."""
 
+FIRST = 0
+"""Place of the seed whose maps are drawn."""
+
 Saved = Mapping[str, Any]
 """By variant, the arrays of its evaluation."""
 
@@ -64,7 +67,7 @@ def draw(
         "errors": errors(table, titles, _intervals(table), _published(results)),
         "learning_curves": learning_curves(histories, titles),
         "localization": localization(map_table(results), looking, titles),
-        "attention": attention_panel(panel, maps, looking, titles, place=0, rows=range(len(panel))),
+        "attention": attention_panel(panel, maps, looking, titles, FIRST, range(len(panel))),
         "emergence": emergence(emergence_table(results), _by_kind(maps, "epochs"), panel, titles),
         "clean": clean_maps(_mean_over_seeds(_by_kind(maps, "clean")), titles),
         "occlusion": occlusions(probes["occlusion"], titles),
@@ -77,9 +80,9 @@ def draw(
         "dearest": dearest(test, losses.dearest(), losses.by_image(), losses.subjects, experiment),
     }
     if mixing and panel.patched:
-        drawn["mixing"] = attention_panel(panel, maps, mixing, titles, place=0, rows=panel.patched)
+        drawn["mixing"] = attention_panel(panel, maps, mixing, titles, FIRST, panel.patched)
     gate = "gate/channel"
-    gates = {name: saved[gate][0] for name, saved in maps.items() if gate in saved}
+    gates = {name: saved[gate][FIRST] for name, saved in maps.items() if gate in saved}
     if gates:
         drawn["channel_gates"] = channel_gates(gates, some["labels"][some["scored"]] > 0, titles)
     return drawn

@@ -1,21 +1,15 @@
 """The pipeline's verbs, one thin module each: read parameters, load, make one call, save."""
 
-__all__ = ["run", "run_app"]
+__all__ = ["run"]
 
-import errno
-import os
-import sys
 from collections.abc import Callable
 from functools import wraps
 
 import typer
 
 from whitepatch import programs
-from whitepatch.errors import CURES, UserError
+from whitepatch.errors import run_app
 from whitepatch.stages.under_dvc import Begun, end_with_dvc, name
-
-PLACES = ("data", "models", "reports")
-"""Where stages write."""
 
 
 def run(stage: Callable[..., Callable[[], None] | None]) -> None:
@@ -40,28 +34,4 @@ def run(stage: Callable[..., Callable[[], None] | None]) -> None:
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(watched)
-    run_app(app)
-
-
-def run_app(app: typer.Typer) -> None:
-    """Run a command line; a `UserError` ends it with one line and status 2.
-
-    So does what the machine refuses: no space, no permission, a file that no stage has made yet.
-    """
-    try:
-        app()
-    except UserError as error:
-        _end(str(error))
-    except OSError as error:
-        made = str(error.filename).partition("/")[0] in PLACES
-        if error.errno == errno.ENOENT and made:
-            _end(f"{error.filename} is missing; let DVC make it first: dvc repro runs all in order")
-        if error.errno not in CURES:
-            raise
-        _end(f"{error.filename or 'a file'}: {os.strerror(error.errno)}; {CURES[error.errno]}")
-
-
-def _end(message: str) -> None:
-    line = " ".join(message.splitlines())  # names may have any character
-    print(f"{name()}: {line}" if name() else line, file=sys.stderr)  # noqa: T201
-    sys.exit(2)
+    run_app(app, name())

@@ -13,12 +13,12 @@ from whitepatch.params import Experiment, load
 from whitepatch.report import page
 from whitepatch.report.content import content
 from whitepatch.report.drawing import PHOTOGRAPHS, draw
+from whitepatch.report.dvc_tables import curves, summary
 from whitepatch.report.losses import Losses
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.results import Results, read
 from whitepatch.report.tables import comparison, score_table
 from whitepatch.report.verdicts import as_json, judge
-from whitepatch.report.views import curves, summary
 from whitepatch.stages import run
 
 STAGES = {

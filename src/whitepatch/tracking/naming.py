@@ -17,7 +17,7 @@ from typing import Any
 from whitepatch.tracking import views
 
 ALIAS = "chosen"
-"""Of the version in MLflow's registry that stands for an experiment; `chosen` has the rule."""
+"""Of the version in MLflow's registry that stands for an experiment: `claims.representative`."""
 
 
 def experiment(of: str) -> str:
@@ -80,7 +80,7 @@ def parameters(
         rules: The protocol, as `params.protocol` gives it.
         images: What they are, in words.
         num_parameters: Of the network.
-        environment: On what it is trained, as `runtime.environment` gives it.
+        environment: On what it is trained, as `training.machine.environment` gives it.
     """
     return {
         **{f"train.{key}": value for key, value in rules["train"].items()},

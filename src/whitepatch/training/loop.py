@@ -1,6 +1,6 @@
 """One training loop for all variants."""
 
-__all__ = ["Splits", "Training", "Weights", "learning_rate", "measure", "predict", "train"]
+__all__ = ["Splits", "Training", "Weights", "measure", "predict", "train"]
 
 import math
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from whitepatch.models.classifier import Classifier, build
 from whitepatch.params import Precision, Runtime, Train
 from whitepatch.seeding import seed_for
 from whitepatch.training.adam import Adam
+from whitepatch.training.schedule import learning_rate
 from whitepatch.training.step import Step, forward, loss_of
 
 EVALUATION_BATCH = 100
@@ -139,25 +140,6 @@ def _refuse_what_is_not_finite(
     raise UserError(
         f"seed {seed}: the loss is no longer finite at step {step + 1} of epoch {epoch}, at a "
         f"learning rate of {rate:g}; {last}; lower train.learning_rate in params.yaml"
-    )
-
-
-def learning_rate(step: int, steps_per_epoch: int, params: Train) -> float:
-    """Return the learning rate of a step, counted from 0 over the whole training.
-
-    `one_cycle` rises linearly to `learning_rate`, then falls along half a cosine to zero; each
-    step takes the value at its middle. Source: Smith and Topin, "Super-Convergence", 2018,
-    https://arxiv.org/abs/1708.07120; ours leaves the momentum alone.
-    """
-    if params.schedule == "constant":
-        return params.learning_rate
-    done = (step + 0.5) / (params.epochs * steps_per_epoch)
-    if done < params.rise:
-        return params.learning_rate * done / params.rise
-    return (
-        params.learning_rate
-        * (1 + math.cos(math.pi * (done - params.rise) / (1 - params.rise)))
-        / 2
     )
 
 

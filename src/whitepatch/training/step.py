@@ -33,7 +33,7 @@ def loss_of(logits: Tensor, labels: Tensor, params: Train) -> Tensor:
 
 
 def forward(network: Classifier, images: Tensor, precision: Precision) -> Tensor:
-    """Return the logits, float32 [B]; `tf32` is set for the whole process, by `runtime`."""
+    """Return the logits, float32 [B]; `tf32` is set for the whole process, by `machine.prepare`."""
     if precision != "bf16":
         return network(images)
     # every weight is used once a step, so a cache of their short versions would save nothing

@@ -2,7 +2,8 @@
 
 from whitepatch.models.layers.attention import MultiHeadAttention
 from whitepatch.models.layers.backbone import CHANNELS
-from whitepatch.models.layers.image import ImageAttention, StripTokens
+from whitepatch.models.layers.image import ImageAttention
+from whitepatch.models.layers.tokens import StripTokens
 
 TITLE = "MHA linear"
 

@@ -2,7 +2,8 @@
 
 from whitepatch.models.layers.attention import MultiHeadAttention
 from whitepatch.models.layers.backbone import CHANNELS
-from whitepatch.models.layers.image import ImageAttention, PixelTokens
+from whitepatch.models.layers.image import ImageAttention
+from whitepatch.models.layers.tokens import PixelTokens
 
 TITLE = "MHA linear, pixel tokens"
 

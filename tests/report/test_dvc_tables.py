@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from helpers.results import results_of
 
-from whitepatch.report.views import curves, summary
+from whitepatch.report.dvc_tables import curves, summary
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 import torch
 from helpers import reference
 
-from whitepatch.models.layers import image
+from whitepatch.models.layers import tokens
 from whitepatch.models.layers.attention import Conv1dMultiHeadAttention, MultiHeadAttention
-from whitepatch.models.layers.image import PixelTokens, StripTokens, strip_map
 from whitepatch.models.layers.positions import sinusoidal_positions
+from whitepatch.models.layers.tokens import PixelTokens, StripTokens, strip_map
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_positions_are_asked_for_where_the_features_are(monkeypatch):
         asked.append(arguments)
         return sinusoidal_positions(*arguments)
 
-    monkeypatch.setattr(image, "sinusoidal_positions", code)
+    monkeypatch.setattr(tokens, "sinusoidal_positions", code)
     PixelTokens(lambda tokens: tokens, positions=True)(torch.randn(2, 8, 3, 7))
     assert asked == [(8, 3, 7, torch.device("cpu"))]
 
@@ -154,8 +154,8 @@ def test_the_articles_printed_shapes_over_an_image():
 @pytest.mark.parametrize(
     "module",
     [
-        *(f"layers.{name}" for name in ("attention", "backbone", "cbam", "image", "positions")),
-        "article",
+        *(f"layers.{name}" for name in ("attention", "backbone", "cbam", "positions", "tokens")),
+        "article_weights",
     ],
 )
 def test_the_examples_in_the_docstrings_are_true(module):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from whitepatch.data.images import DeviceImages
 from whitepatch.data.manifest import Part
 from whitepatch.data.plan import plan
-from whitepatch.models.article import from_article
+from whitepatch.models.article_weights import from_article
 from whitepatch.models.classifier import build
 from whitepatch.params import Rows
 
