@@ -29,22 +29,22 @@ def test_an_interval_is_the_same_every_time_and_named_by_its_purpose():
     assert interval(SEEDS, "one") != interval(SEEDS, "other")
 
 
-def test_equal_seeds_have_an_interval_of_no_width_and_one_seed_has_none():
-    assert (interval([2.0] * 3, "x").low, interval([2.0] * 3, "x").high) == (2, 2)
-    single = interval([2.0], "x")
-    assert single.mean == 2
-    assert single.num_seeds == 1
-    assert math.isnan(single.low)
-    assert not single.above(0), "it proves nothing"
-    assert not single.below(9)
+def test_equal_seeds_have_an_interval_of_no_width_and_few_have_none():
+    assert (interval([2.0] * 6, "x").low, interval([2.0] * 6, "x").high) == (2, 2)
+    for few in ([2.0], [1.0, 2.0, 2.5, 2.5, 2.0]):
+        found = interval(few, "x")
+        assert (found.mean, found.num_seeds) == (2, len(few))
+        assert math.isnan(found.low)
+        assert not found.above(0), "it proves nothing"
+        assert not found.below(9)
 
 
 @pytest.mark.parametrize("scale", [-1e-6, 1.0, 1e6])
 def test_seeds_that_differ_by_rounding_are_equal_at_every_scale(scale):
-    equal = interval(np.array([1, 1 + 1e-13, 1]) * scale, "x")
+    equal = interval(np.array([1, 1 + 1e-13, 1] * 2) * scale, "x")
     assert equal.low == equal.mean == equal.high == pytest.approx(scale)
-    assert (equal.num_seeds, equal.detectable) == (3, 0)
-    apart = interval(np.array([1, 1 + 1e-10, 1]) * scale, "x")
+    assert (equal.num_seeds, equal.detectable) == (6, 0)
+    apart = interval(np.array([1, 1 + 1e-10, 1] * 2) * scale, "x")
     assert apart.low < apart.mean < apart.high
     assert apart.detectable > 0
 

@@ -10,8 +10,8 @@ from whitepatch.claims.statistics import Interval
 from whitepatch.data.manifest import Part
 from whitepatch.data.plan import Plan
 from whitepatch.figures import style
-from whitepatch.figures.dearest import dearest
 from whitepatch.figures.errors import errors
+from whitepatch.figures.hardest import hardest
 from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
 
 
@@ -174,11 +174,11 @@ def test_few_colours_leave_those_of_variants_patch_and_paper_as_they_are(tmp_pat
     assert {*style.PALETTE, style.PATCH, "#ffffff"} <= found
 
 
-def test_the_dearest_are_shown_in_order_with_their_patch_and_share(everything):
+def test_the_hardest_are_shown_in_order_with_their_patch_and_share(everything):
     plan = Plan(np.array([0, 1, 0]), np.array([-1, 5, -1]), np.array([-1, 7, -1]))
     test = Part(np.array([20, 21, 22]), np.zeros((3, 3, 96, 96), np.uint8), plan)
     losses = np.array([0.5, 1.5, 0.0])
-    figure = dearest(
+    figure = hardest(
         test, np.array([1, 0]), losses, ["sea", "sky", "sea"], everything.experiment("demo")
     )
     shown = figure.axes[:2]

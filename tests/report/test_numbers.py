@@ -70,7 +70,7 @@ def test_a_number_is_plain_in_markdown_and_has_its_origin_in_html(template):
     made = template(
         "# H\n{% set later %}{{ two }}{% endset %}\na {{ one }} b {{ later }}", one=one, two=two
     )
-    assert made.markdown == "# H\n\na 1 b 2\n" or "a 1 b 2" in made.markdown
+    assert made.markdown == "# H\na 1 b 2\n"
     assert '<span title="&lt;&quot;m&quot;&gt;.json: k.1">1</span>' in made.html
     assert made.numbers == [one, two], "in the order in which they are read"
 

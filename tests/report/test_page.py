@@ -152,7 +152,7 @@ def test_losses_by_image_and_by_what_it_shows_by_hand():
     np.testing.assert_allclose(losses.losses[0, 0], expected)
     assert losses.correct.tolist() == [[[True, True, False]], [[False, True, False]]]
     assert losses.in_order() == ["sky", "sea"]
-    assert losses.dearest().tolist() == [2, 1, 0]
+    assert losses.hardest().tolist() == [2, 1, 0]
     table = losses.table().set_index(["variant", "shows"])
     assert table.loc[("b", "sea")].tolist() == [
         2,
@@ -164,11 +164,11 @@ def test_losses_by_image_and_by_what_it_shows_by_hand():
 
 
 def test_the_page_says_which_pictures_the_losses_come_from(results):
-    assert losses_of(results).dearest()[0] == 0
+    assert losses_of(results).hardest()[0] == 0
     text = report(results).markdown
     assert "The 10 test images with the highest losses hold 100 % of all loss. 8 of them" in text
     assert "| sky | 2 | 0.500 | 98 % | 98 % |" in text
-    assert "| *the dearest images* | 10 | 0.900 | 100 % | 100 % |" in text
+    assert "| *the hardest images* | 10 | 0.900 | 100 % | 100 % |" in text
 
 
 def test_claims_are_json_with_their_numbers():

@@ -4,7 +4,6 @@ When the rules were written, and what was made sharper later, stands in docs/cla
 """
 
 __all__ = [
-    "LEAST_SEEDS",
     "MARGIN",
     "PAIRS",
     "RULES",
@@ -20,12 +19,16 @@ from itertools import combinations
 from typing import Literal
 
 from whitepatch.claims.measured import BySeed, Estimate, Measured, Pair
-from whitepatch.claims.statistics import ALPHA, Difference, difference, holm, interval
+from whitepatch.claims.statistics import (
+    ALPHA,
+    LEAST_SEEDS,
+    Difference,
+    difference,
+    holm,
+    interval,
+)
 
 Verdict = Literal["confirmed", "refuted", "not decidable"]
-
-LEAST_SEEDS = 6
-"""With fewer, even seeds that all agree leave a sign-flip test above 0.05."""
 
 MARGIN = 0.1
 """Part of the plain CNN's error within which claim 1 calls two variants alike; and by which a last

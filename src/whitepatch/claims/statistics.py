@@ -9,7 +9,16 @@ https://arxiv.org/abs/2103.03098; Agarwal et al., "Deep Reinforcement Learning a
 Statistical Precipice", 2021, https://arxiv.org/abs/2108.13264 (the probability of improvement).
 """
 
-__all__ = ["ALPHA", "POWER", "Difference", "Interval", "difference", "holm", "interval"]
+__all__ = [
+    "ALPHA",
+    "LEAST_SEEDS",
+    "POWER",
+    "Difference",
+    "Interval",
+    "difference",
+    "holm",
+    "interval",
+]
 
 import warnings
 from collections.abc import Sequence
@@ -29,6 +38,10 @@ ALPHA = 0.05
 POWER = 0.8
 """With which the smallest detectable difference would be found."""
 
+LEAST_SEEDS = 6
+"""With fewer, even seeds that all agree leave a sign-flip test above 0.05, and an interval would be
+little more than their range: there is none, and nothing is decided."""
+
 RESAMPLES = 9999
 ROUNDING = 1e-12
 """Relative; seeds that differ by no more are equal."""
@@ -45,7 +58,7 @@ class Interval:
 
     Attributes:
         mean: Over seeds.
-        low: Lower end; the mean itself where all seeds are equal, NaN for a single seed.
+        low: Lower end; the mean itself where all seeds are equal, NaN of fewer than LEAST_SEEDS.
         high: Upper end, the same.
         num_seeds: How many.
         detectable: The smallest true mean that a two-sided t test would tell from zero with a
@@ -96,7 +109,7 @@ def interval(values: Sequence[float] | Floats, purpose: str, *, alpha: float = A
     """
     seeds = np.asarray(values, float)
     mean, detectable = float(seeds.mean()), _detectable(seeds, alpha)
-    if len(seeds) < 2:
+    if len(seeds) < LEAST_SEEDS:
         return Interval(mean, np.nan, np.nan, len(seeds), detectable)
     if np.ptp(seeds) <= ROUNDING * np.abs(seeds).max():
         return Interval(mean, mean, mean, len(seeds), detectable)

@@ -29,7 +29,8 @@ def errors(
 ) -> Figure:
     """Draw smallest test loss and test accuracy: a dot for each seed, a bar for the mean.
 
-    A line under the dots is the 95 % interval of the mean; a diamond is the article's number.
+    A line under the dots is the 95 % interval of the mean, if there is one; a diamond is the
+    article's number.
 
     Args:
         table: One row a variant and seed, with `variant`, `min_test_loss` and `accuracy`.
@@ -52,7 +53,8 @@ def errors(
             colour = style.colours(list(titles))[variant]
             axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
     _diamonds(left, published, titles)
-    _legend(figure, interval=True, published=bool(published))
+    some = intervals["accuracy"].values()
+    _legend(figure, interval=any(np.isfinite(it.low) for it in some), published=bool(published))
     return figure
 
 

@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 from whitepatch.claims import representative
 from whitepatch.claims.measured import Pair
-from whitepatch.claims.rules import LEAST_SEEDS, MARGIN, Claim, Verdict
-from whitepatch.claims.statistics import ALPHA, POWER, Difference, Interval
+from whitepatch.claims.rules import MARGIN, Claim, Verdict
+from whitepatch.claims.statistics import ALPHA, LEAST_SEEDS, POWER, Difference, Interval
 from whitepatch.maps.scores import SCORES
-from whitepatch.report.losses import Losses, by_subject, dearest
+from whitepatch.report.losses import Losses, by_subject, hardest
 from whitepatch.report.numbers import Number, Source, constant, history, parameter, seeds
 from whitepatch.report.results import PLANS, Results, description
 from whitepatch.report.second_look import second_look
-from whitepatch.report.tables import ATTENTION, MIXERS, looking_maps, mixing_maps
+from whitepatch.report.tables import CELLS, MIXERS, looking_maps, mixing_maps
 from whitepatch.report.verdicts import ERROR, ORIGINS, Histories, Verdicts, origins
 from whitepatch.tracking import naming
 
@@ -56,8 +56,9 @@ def content(
         "inputs": inputs,
         "seeds": Number.count(results.num_seeds, parameter(results.name, "train.seeds")),
         "several": results.num_seeds > 1,
+        "intervals": results.num_seeds >= LEAST_SEEDS,
         "subjects": by_subject(results, losses),
-        "dearest": dearest(results, losses),
+        "hardest": hardest(results, losses),
         "brightest": brightest,
         "white": Number.fixed(white, 0, *given),
         "one_pixel": int(brightest.text) < white,
@@ -80,7 +81,7 @@ def content(
         "mixing": [results.titles[variant] for variant in mixing],
         "others": [title for variant, title in results.titles.items() if variant not in mixing],
         "anew": _drawn_anew(results),
-        "attention": ATTENTION,
+        "attention": CELLS,
         "looking": looking_maps(results),
         "chosen_queries": mixing_maps(results),
         "scores": SCORES,
@@ -100,7 +101,7 @@ def _constants(results: Results, verdicts: Verdicts) -> dict[str, Number]:
     return {
         "claims": Number.count(len(verdicts.claims), constant("rules", "decide")),
         "pairs": Number.count(len(verdicts.pairs), *PLANNED),
-        "least_seeds": Number.count(LEAST_SEEDS, constant("rules", "LEAST_SEEDS")),
+        "least_seeds": Number.count(LEAST_SEEDS, constant("statistics", "LEAST_SEEDS")),
         "margin": Number.percent(MARGIN, constant("rules", "MARGIN")),
         "power": Number.percent(POWER, constant("statistics", "POWER")),
         "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
@@ -143,8 +144,8 @@ def _span(
 
 
 def _drawn_anew(results: Results) -> dict[str, Number] | None:
-    """Return how many maps of attention point no worse when the attention itself is drawn anew."""
-    maps = [(v, m) for v in results.metrics for m in ATTENTION if results.has(v, m)]
+    """Return how many maps of attention score no lower when the attention itself is drawn anew."""
+    maps = [(v, m) for v in results.metrics for m in CELLS if results.has(v, m)]
     if "attention" not in results.first_seed["probes"]["randomised"] or not maps:
         return None
     keys = ("maps.{}.auc", "probes.randomised.attention.{}.auc")
@@ -162,7 +163,7 @@ def _by_verdict(results: Results, claims: Sequence[Claim]) -> dict[str, Number |
     used = dict.fromkeys(source for origin in ORIGINS.values() for source in origin)
     sources = (
         *(Source(source.file.format("*"), source.key) for source in used),
-        constant("rules", "LEAST_SEEDS"),
+        constant("statistics", "LEAST_SEEDS"),
         parameter(results.name, "train.seeds"),
     )
     found = {

@@ -2,7 +2,7 @@
 
 __all__ = ["PHOTOGRAPHS", "draw"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from whitepatch.claims.statistics import Interval
 from whitepatch.data.manifest import Part
 from whitepatch.figures.clean import channel_gates, clean_maps
-from whitepatch.figures.dearest import dearest
 from whitepatch.figures.emergence import emergence
 from whitepatch.figures.errors import errors, learning_curves
+from whitepatch.figures.hardest import hardest
 from whitepatch.figures.localization import localization
 from whitepatch.figures.panels import Panel, article_panel, attention_panel
 from whitepatch.figures.probes import distractors, occlusions, places, randomisation
@@ -32,7 +32,7 @@ from whitepatch.report.tables import (
     seed_table,
 )
 
-PHOTOGRAPHS = ("attention", "mixing", "article", "dearest")
+PHOTOGRAPHS = ("attention", "mixing", "article", "hardest")
 """The figures with photographs in them."""
 
 FIRST = 0
@@ -74,10 +74,14 @@ def draw(
         "places": places(
             _mean_over_seeds(_by_kind(maps, "probe/moved")), titles, experiment.patch.positions - 1
         ),
-        "distractors": distractors(probes["distractor"], titles, _in_order(probes, "planted")),
-        "randomisation": randomisation(probes["randomised"], titles, _in_order(probes, "step")),
+        "distractors": distractors(
+            probes["distractor"], titles, list(probes["distractor"]["planted"].unique())
+        ),
+        "randomisation": randomisation(
+            probes["randomised"], titles, list(probes["randomised"]["step"].unique())
+        ),
         "article": article_panel(panel, maps, titles),
-        "dearest": dearest(test, losses.dearest(), losses.by_image(), losses.subjects, experiment),
+        "hardest": hardest(test, losses.hardest(), losses.by_image(), losses.subjects, experiment),
     }
     if mixing and panel.patched:
         drawn["mixing"] = attention_panel(panel, maps, mixing, titles, FIRST, panel.patched)
@@ -108,11 +112,6 @@ def _mean_over_seeds(
         variant: {kind: values.mean(axis=0) for kind, values in kinds.items()}
         for variant, kinds in arrays.items()
     }
-
-
-def _in_order(probes: Mapping[str, pd.DataFrame], column: str) -> Sequence[str]:
-    name = "distractor" if column == "planted" else "randomised"
-    return list(dict.fromkeys(probes[name][column]))
 
 
 def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:

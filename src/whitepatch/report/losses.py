@@ -1,6 +1,6 @@
 """Which images the losses come from: image by image, and by photograph."""
 
-__all__ = ["Losses", "by_subject", "dearest"]
+__all__ = ["Losses", "by_subject", "hardest"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from whitepatch.report.numbers import Number, Source, logits
 from whitepatch.report.results import Results
 
-DEAREST = 10
+HARDEST = 10
 """How many of the images with the highest losses are shown."""
 
 
@@ -55,9 +55,9 @@ class Losses:
         """Return the mean loss of each image over variants and seeds, [N], nats."""
         return self.losses.mean(axis=(0, 1))
 
-    def dearest(self) -> NDArray[np.int64]:
-        """Return the places of the images with the highest mean losses, the dearest first."""
-        return np.argsort(-self.by_image(), kind="stable")[:DEAREST]
+    def hardest(self) -> NDArray[np.int64]:
+        """Return the places of the images with the highest mean losses, the hardest first."""
+        return np.argsort(-self.by_image(), kind="stable")[:HARDEST]
 
     def shares(self, chosen: NDArray[Any]) -> NDArray[np.float64]:
         """Return the share of the loss of all seeds that some images have, by variant, [V]."""
@@ -98,7 +98,7 @@ def by_subject(results: Results, losses: Losses) -> list[list[Number | str]]:
     """
     parts = {name: losses.subjects == name for name in losses.in_order()}
     rows = [[name, *_cells(results, losses, chosen)] for name, chosen in parts.items()]
-    return [*rows, ["*the dearest images*", *_cells(results, losses, losses.dearest())]]
+    return [*rows, ["*the hardest images*", *_cells(results, losses, losses.hardest())]]
 
 
 def _cells(results: Results, losses: Losses, chosen: NDArray[Any]) -> list[Number | str]:
@@ -112,18 +112,18 @@ def _cells(results: Results, losses: Losses, chosen: NDArray[Any]) -> list[Numbe
     ]
 
 
-def dearest(results: Results, losses: Losses) -> dict[str, Any]:
+def hardest(results: Results, losses: Losses) -> dict[str, Any]:
     """Return what is said of the images with the highest mean losses.
 
     Returns:
         `number` of them; how many `of_it` show the `subject` that most do; the `lowest` and
         `highest` share of a variant's loss that they have, each with its `title`.
     """
-    chosen, every = losses.dearest(), logits("*", results.name)
+    chosen, every = losses.hardest(), logits("*", results.name)
     shown = pd.Series(losses.subjects[chosen]).value_counts()
     shares = losses.shares(chosen)
     return {
-        "number": Number.count(len(chosen), Source("src/whitepatch/report/losses.py", "DEAREST")),
+        "number": Number.count(len(chosen), Source("src/whitepatch/report/losses.py", "HARDEST")),
         "subject": str(shown.index[0]),
         "of_it": Number.count(int(shown.iloc[0]), *losses.sources, *every),
         **{

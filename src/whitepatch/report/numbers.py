@@ -101,8 +101,8 @@ class Number:
         """`mean [low, high]`, or the mean alone where there is no interval."""
         ends = (interval.mean, interval.low, interval.high)
         mean, low, high = (f"{x:+z.{digits}f}" for x in ends)
-        if interval.num_seeds < 2:
-            return cls(mean, f"value, {digits} decimals", sources)
+        if np.isnan(interval.low):
+            return cls(mean, f"mean of {interval.num_seeds} seeds, {digits} decimals", sources)
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
         return cls(f"{mean} [{low}, {high}]", form, sources)
 

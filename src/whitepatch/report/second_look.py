@@ -13,8 +13,8 @@ import numpy as np
 from statsmodels.stats.power import TTestPower
 
 from whitepatch.claims.measured import Estimate
-from whitepatch.claims.rules import LEAST_SEEDS, PRINTED
-from whitepatch.claims.statistics import ALPHA, POWER, difference
+from whitepatch.claims.rules import PRINTED
+from whitepatch.claims.statistics import ALPHA, LEAST_SEEDS, POWER, difference
 from whitepatch.report.numbers import Number, Source, history, seeds
 from whitepatch.report.results import Floats, Results
 from whitepatch.report.verdicts import ERROR, Histories, Verdicts
@@ -75,7 +75,7 @@ def _needed(results: Results) -> dict[str, Number]:
         return {}
     share = 1 - results.published["mha_linear"][ERROR] / results.published["cnn"][ERROR]
     effect = share * ours[0].mean() / (ours[0] - ours[1]).std(ddof=1)
-    test = TTestPower()
+    test = TTestPower()  # its solve_power finds nothing where few seeds would do
     needed = next((n for n in range(2, MOST) if test.power(effect, n, ALPHA) >= POWER), None)
     if needed is None:
         return {}

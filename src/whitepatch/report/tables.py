@@ -32,6 +32,9 @@ ATTENTION = {
 }
 """What people call an attention map, where it is not a single head."""
 
+CELLS = ("attention mean", "attention gate")
+"""The maps of attention that have a value for each cell; strips cannot reach a patch's ceiling."""
+
 MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar": "from afar"}
 """What people call attention that leaves or reaches chosen cells."""
 
@@ -54,8 +57,8 @@ def seed_table(results: Results) -> pd.DataFrame:
 def comparison(results: Results) -> pd.DataFrame:
     """Return one row a variant and measure: seeds, mean, standard deviation, least and most.
 
-    The standard deviation is that of the seeds (n - 1); `low` and `high` are the ends of the 95 %
-    interval of the mean. All three are empty for a single seed.
+    The standard deviation is that of the seeds (n - 1), empty for one; `low` and `high` are the
+    ends of the 95 % interval of the mean, empty where `interval` gives none.
     """
     table = seed_table(results).melt(["variant", "seed"], list(MEASURES), "measure")
     values = table.groupby(["variant", "measure"], sort=False)["value"]

@@ -1,6 +1,6 @@
 """The test images with the highest losses, as the networks saw them."""
 
-__all__ = ["dearest"]
+__all__ = ["hardest"]
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from whitepatch.params import Experiment
 COLUMNS = 5
 
 
-def dearest(
+def hardest(
     test: Part,
     chosen: NDArray[np.int64],
     losses: NDArray[np.floating],
