@@ -48,9 +48,3 @@ def test_publish_of_an_unknown_experiment_is_one_line(root, tmp_path):
     page = "reports/demo/report.html"
     cure = "make it: dvc repro report@demo"
     assert done.stderr == f"experiment demo: {page} is not here; {cure}\n"
-
-
-def test_help_lists_the_commands():
-    done = whitepatch(".", "--help")
-    assert done.returncode == 0
-    assert {"publish", "ui"} <= set(done.stdout.split())

@@ -41,9 +41,6 @@ def publish(
     params = load()
     for name in experiments:
         params.experiment(name)  # or it is refused
-        if others := _not_recorded(name):
-            words = f"not as recorded: {', '.join(others)}; shown as here (dvc status says more)"
-            typer.echo(f"{name}: {words}", err=True)
         publish_one(name)
 
 
@@ -137,7 +134,7 @@ def ui(port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)
         for name in found:
             try:
                 publish([name])
-            except UserError as refused:  # what is there already can be looked at all the same
+            except (UserError, OSError) as refused:  # what is there can be looked at all the same
                 typer.echo(f"{name} is not published: {refused}", err=True)
     elif is_own() and not (paths.MLFLOW / "mlflow.db").exists():
         raise UserError(NOTHING_YET)
@@ -170,20 +167,6 @@ def _reported() -> list[str]:
             cure = f"make pull may have it, dvc repro report@{name} makes it"
             typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
     return [name for name, path in missing.items() if path is None]
-
-
-def _not_recorded(name: str) -> list[str]:
-    """Return which results of an experiment are not as DVC has recorded them, and how."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        stages = Repo().status(targets=[f"publish@{name}"], with_deps=True)
-    except DvcException:  # without DVC, or while it is at work
-        return []
-    changes = [change for said in stages.values() for change in said if isinstance(change, dict)]
-    outs = {path: how for change in changes for path, how in change.get("changed outs", {}).items()}
-    return [f"{path} ({how})" for path, how in sorted(outs.items())]
 
 
 def app() -> None:

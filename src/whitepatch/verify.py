@@ -58,8 +58,6 @@ def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
             they have not the same rows.
     """
     params.load().experiment(experiment)
-    if not revision or revision.startswith("-"):  # Git would take it for the index, or an option
-        raise UserError(f"--revision must name a commit, got {revision!r}")
     path = paths.report(experiment) / "comparison.csv"
     if not path.exists():
         raise UserError(f"{path} is not here; make it: dvc repro report@{experiment}")
@@ -77,7 +75,7 @@ def numbers(experiment: str, revision: str = "HEAD") -> Iterator[Finding]:
             words, good = f"within what seeds differ by (± {luck:.2g}): {values}", True
         else:
             words, good = f"another result, by more than seeds (± {luck:.2g}): {values}", False
-        yield Finding(name, good, words)
+        yield Finding(f"{experiment}: {name}", good, words)
 
 
 def _luck(there: pd.DataFrame, here: pd.DataFrame) -> "pd.Series[float]":

@@ -104,15 +104,3 @@ def test_a_file_that_has_lost_its_last_rows_is_named_with_the_cure(table, raw):
         manifest.load(table, raw)
     (raw / "test_X.bin").write_bytes(content)
     assert manifest.load(table, raw)
-
-
-def test_what_the_images_are_is_read_or_refused_in_one_line(tmp_path):
-    path = tmp_path / "demo.json"
-    words = r"demo\.json is missing or damaged; make it again: dvc repro -f -s split@demo$"
-    for content in (None, b"", b"{", b"\xff"):
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(UserError, match=words):
-            manifest.origin(path)
-    path.write_text('{"words": "noise"}')
-    assert manifest.origin(path) == {"words": "noise"}

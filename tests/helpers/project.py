@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +92,3 @@ def results(folder: Path) -> dict[str, bytes]:
     ]
     assert len(files) > 20
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def published(folder: Path) -> list[tuple[object, ...]]:
-    """Return each number in MLflow's store, with the name of its run."""
-    query = (
-        "SELECT r.name, m.key, m.value, m.step FROM metrics m JOIN runs r USING (run_uuid)"
-        " WHERE r.lifecycle_stage = 'active' ORDER BY 1, 2, 4"
-    )
-    with closing(sqlite3.connect(folder / "mlflow/mlflow.db")) as store:
-        return list(store.execute(query))

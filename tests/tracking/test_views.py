@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from whitepatch import params
-from whitepatch.tracking import naming, replay, views
+from whitepatch.tracking import replay, views
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +95,3 @@ def test_links_lead_to_the_views(written):
         assert path == "/experiments/7/runs"
         [key] = parse_qs(query)["viewStateShareKey"]
         assert f"mlflow.sharedViewState.{key}" in written
-
-
-def test_the_description_leaves_room_for_the_number_of_the_experiment():
-    note = naming.experiment_tags("demo", ["CNN"], [])["mlflow.note.content"]
-    assert f"#/experiments/{views.EXPERIMENT_ID}/runs?" in note
-
-
-def test_variants_have_names_of_their_own(root):
-    # two of one name would be one line
-    titles = [
-        json.loads((root / f"reports/demo/metrics/{name}.json").read_text())["title"]
-        for name in params.load(root / "params.yaml").variants
-    ]
-    assert len(titles) == len(set(titles))

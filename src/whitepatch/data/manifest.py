@@ -5,15 +5,14 @@ bytes. So the table alone pins down a whole data set. Whoever loads images throu
 picture that has changed, and a pipeline stage that depends on the table depends on the pictures.
 """
 
-__all__ = ["COLUMNS", "Part", "load", "origin", "table"]
+__all__ = ["COLUMNS", "Part", "load", "table"]
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,20 +92,6 @@ def load(manifest: Path, raw: Path, *splits: str) -> dict[str, Part]:
         split: _part([line for line in lines if line["split"] == split], manifest, raw)
         for split in wanted
     }
-
-
-def origin(file: Path) -> Any:
-    """Return what the images of a split are, as `split` wrote it: a `sources.Origin` as JSON.
-
-    Raises:
-        UserError: The file is missing or no JSON.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        raise UserError(
-            f"{file} is missing or damaged; make it again: dvc repro -f -s split@{file.stem}"
-        ) from None
 
 
 def _part(lines: list[dict[str, str]], manifest: Path, raw: Path) -> Part:

@@ -1,5 +1,6 @@
 """Evaluate a trained variant: its errors, its maps, and what they do when something is changed."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ def main(name: str, variant: str) -> None:
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
     scored = images.part(shown.start, shown.stop)
-    record = weights.record(name, variant)
+    record = json.loads(paths.training_record(name, variant).read_text(encoding="utf-8"))
     smallest = history.smallest_losses(paths.history(name, variant))
     seeds = experiment.train.seeds
     trained = {seed: weights.network(name, variant, seed, device) for seed in seeds}
@@ -73,7 +74,7 @@ def main(name: str, variant: str) -> None:
             "variant": variant,
             "title": title(variant),
             "num_parameters": num_parameters,
-            "images": manifest.origin(paths.origin(name)),
+            "images": json.loads(paths.origin(name).read_text(encoding="utf-8")),
             "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
             "trained_on": record["trained_on"],

@@ -31,7 +31,7 @@ SUFFIXES = (".py", ".md", ".html", ".txt", ".mplstyle")
 POLL = 0.25
 """Seconds."""
 
-PARENT, STARTED = os.getppid(), time.time()
+PARENT = os.getppid()
 """Known before the stage imports what takes seconds."""
 
 
@@ -73,8 +73,7 @@ class Begun:
         """Look at params.yaml and at the code.
 
         Raises:
-            UserError: The code that runs is another clone's, or was written to while it was
-                imported; or params.yaml is refused.
+            UserError: The code that runs is another clone's, or params.yaml is refused.
         """
         keys, files = _reads()
         code = {path: _content(path) for path in files}
@@ -84,8 +83,6 @@ class Begun:
                     f"{path} is not what runs, and DVC would record it: the package comes from "
                     f"{PACKAGE}; make setup here, or: export PYTHONPATH={CODE.parent}"
                 )
-            if path.stat().st_mtime > STARTED:
-                raise UserError(f"{path} changed while this started; run dvc repro again")
         return cls(_values(keys), code)
 
     def refuse_changed(self) -> None:

@@ -206,9 +206,9 @@ def _totals(name: str, comparison: pd.DataFrame) -> dict[str, float]:
 
 
 def _with_interval(section: str, label: str, row: Mapping[Any, Any]) -> dict[str, float]:
-    """Return a mean, and the ends of its 95 % interval where several seeds give one."""
+    """Return a mean, and the ends of its 95 % interval if it has one."""
     found = {f"{section}/{label}": float(row["mean"])}
-    if row["num_seeds"] > 1:
+    if pd.notna(row["low"]):
         found |= {
             f"interval of {section}/{label} {end}": float(row[end]) for end in ("low", "high")
         }

@@ -23,19 +23,22 @@ from whitepatch.files import replacing
 from whitepatch.training.loop import Training
 from whitepatch.training.weights import under
 
+SHAPES = tuple(f"whitepatch.{name}" for name in ("data", "models", "seeding", "training"))
+"""The code that shapes a training."""
+
 
 def key(*parts: Any) -> str:
     """Return a name for a training: a hash of `parts` (anything JSON) and of the code in use.
 
-    The code in use is every module of this package that the process has imported, the running
-    program among them; so one variant's checkpoints do not depend on another variant's file.
-    Build the networks first: that imports their variant.
+    The code in use is every module of `SHAPES` that the process has imported; so one variant's
+    checkpoints do not depend on another variant's file. Build the networks first: that imports
+    their variant.
     """
     specs = [module.__spec__ for module in sys.modules.values() if hasattr(module, "__spec__")]
     code = {
         spec.name: spec.origin
         for spec in specs
-        if spec and spec.name.startswith("whitepatch") and spec.origin
+        if spec and spec.name.startswith(SHAPES) and spec.origin
     }
     total = sha256(json.dumps(parts, sort_keys=True).encode())
     for name, file in sorted(code.items()):

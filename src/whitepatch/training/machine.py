@@ -21,8 +21,7 @@ def prepare(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and return the device to use.
 
     Raises:
-        UserError: `runtime.device` is cuda and there is none, the device has no such precision, or
-            OpenMP may not start so many threads.
+        UserError: `runtime.device` is cuda and there is none, or the device has no such precision.
     """
     # cuBLAS reads it when CUDA starts; without it its sums are not repeatable
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -30,7 +29,6 @@ def prepare(runtime: Runtime) -> torch.device:
     torch.set_deterministic_debug_mode("error")
     # it would write NaN over every new tensor first; nothing here reads what it has not written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    _refuse_fewer_threads(runtime.threads)
     torch.set_num_threads(runtime.threads)
     _keep_large_blocks()
     device = _device(runtime)
@@ -44,16 +42,6 @@ def prepare(runtime: Runtime) -> torch.device:
     torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = rounding
     return device
-
-
-def _refuse_fewer_threads(threads: int) -> None:
-    """Refuse a limit of OpenMP's below our threads: torch would wait for the others for ever."""
-    limit = os.environ.get("OMP_THREAD_LIMIT", "")
-    if limit.isdecimal() and int(limit) < threads:
-        raise UserError(
-            f"OMP_THREAD_LIMIT must be at least runtime.threads of params.yaml, {threads}, got "
-            f"{limit}; unset OMP_THREAD_LIMIT"
-        )
 
 
 def _device(runtime: Runtime) -> torch.device:

@@ -1,12 +1,10 @@
 """What training left: a record, each seed's network, the first seed's weights after every epoch."""
 
-__all__ = ["epochs", "network", "record", "under", "write"]
+__all__ = ["epochs", "network", "under", "write"]
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -57,17 +55,6 @@ def write(
         write_json(folder / paths.training_record(name, variant).name, record)
 
 
-def record(name: str, variant: str) -> Any:
-    """Return which epoch each seed chose, by what, and on what the training ran.
-
-    Raises:
-        UserError: It is missing or no JSON.
-    """
-    path = paths.training_record(name, variant)
-    with _usable(path, name, variant):
-        return json.loads(path.read_text(encoding="utf-8"))
-
-
 def network(name: str, variant: str, seed: int, device: torch.device) -> Classifier:
     """Return the network of a seed, with its weights at the chosen epoch.
 
@@ -91,8 +78,6 @@ def epochs(name: str, variant: str, number: int, device: torch.device) -> list[W
     with _usable(path, name, variant):
         tensors = load_file(path, str(device))
         found = [under(str(epoch), tensors) for epoch in range(1, number + 1)]
-        if not all(found):
-            raise ValueError(f"it has {sum(map(bool, found))} epochs of {number}")
         fits = build(variant, 0).to(device)
         for weights in found:
             fits.load_state_dict(weights)

@@ -138,25 +138,6 @@ def test_weights_are_a_distribution_over_what_may_be_seen(shape, seed, masked, s
     torch.testing.assert_close(output, fused, rtol=1e-6, atol=1e-9 * 10**size)
 
 
-def test_the_articles_printed_shapes():
-    """Its axes are [B, N, heads, d]; ours are [B, heads, N, d]."""
-    query = torch.randn(128, 32, 1, 256).transpose(1, 2)
-    key = value = torch.randn(128, 16, 1, 256).transpose(1, 2)
-    output, weights = attention(query, key, value, temperature=32, need_weights=True)
-    assert output.transpose(1, 2).shape == (128, 32, 1, 256)
-    assert weights.shape == (128, 1, 32, 16)
-    assert attention(query, query, query, need_weights=True)[1].shape == (128, 1, 32, 32)
-
-
-@pytest.mark.parametrize("sizes", [(32, 32), (256, 512)])
-def test_the_articles_printed_shapes_of_several_heads(sizes):
-    layer = MultiHeadAttention(256, 8, *sizes)
-    tokens = torch.randn(128, 32, 256)
-    with torch.no_grad():
-        assert layer(tokens).shape == (128, 32, 256)
-        assert layer.weights(tokens).shape == (128, 8, 32, 32)
-
-
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("cross", [False, True])
 def test_multi_head_attention_and_its_gradient(cross, masked):
@@ -226,13 +207,6 @@ def test_torchs_own_multi_head_attention_agrees_with_copied_weights():
     torch.testing.assert_close(ours.weights(tokens, context, mask), weights)
 
 
-def test_torchs_own_attention_agrees():
-    query, key, value = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 8), torch.randn(2, 3, 7, 9)
-    for need_weights in (False, True):
-        ours, _ = attention(query, key, value, need_weights=need_weights)
-        torch.testing.assert_close(ours, F.scaled_dot_product_attention(query, key, value))
-
-
 def test_residual_and_norm_can_be_left_out():
     tokens = torch.randn(2, 7, 6)
     layers = {
@@ -276,12 +250,6 @@ def test_one_head_of_size_one_is_enough(kind):
     layer = kind(1, 1)
     assert layer(torch.randn(2, 7, 1)).shape == (2, 7, 1)
     assert layer.weights(torch.randn(2, 7, 1)).shape == (2, 1, 7, 7)
-
-
-def test_nothing_is_dropped_unless_asked_for():
-    tokens = torch.randn(1, 13, 6)
-    layer = MultiHeadAttention(6, 2)
-    assert torch.equal(layer.train()(tokens), layer.eval()(tokens))
 
 
 TOKENS = torch.zeros(2, 7, 6)

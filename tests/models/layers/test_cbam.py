@@ -104,12 +104,6 @@ def test_the_pools_by_hand():
     assert torch.isfinite(POOLS["lse"](torch.full((1, 1, 3, 3), 1e4)))
 
 
-def test_the_articles_printed_shape():
-    features = torch.randn(128, 256, 24, 24)
-    with torch.no_grad():
-        assert CBAM(256)(features).shape == (128, 256, 24, 24)
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -140,17 +140,6 @@ def test_attention_over_an_image_and_its_gradient(kind):
         torch.testing.assert_close(one, other)
 
 
-def test_the_articles_printed_shapes_over_an_image():
-    layer = PixelTokens(MultiHeadAttention(256, 8))
-    features = torch.randn(2, 256, 24, 24)
-    with torch.no_grad():
-        assert layer(features).shape == (2, 256, 24, 24)
-        assert layer.weights(features).shape == (2, 8, 576, 576)
-        strips = StripTokens(MultiHeadAttention(256, 8))
-        assert strips(features).shape == (2, 256, 24, 24)
-        assert strips.weights(features).shape == (2, 8, 576, 576)
-
-
 @pytest.mark.parametrize(
     "module",
     [
