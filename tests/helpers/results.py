@@ -76,7 +76,7 @@ def results_of(everything, variants, num_seeds=2):
             "seeds": {str(seed): numbers(seed, variant) for seed in range(num_seeds)},
             "emergence": {
                 "seed": 0,
-                "auc": {name: [0.5, 0.75] for name in ("evidence", "attention gate")},
+                "auc": {name: [0.5, 0.75] for name in LOOKING[: 1 + (variant == "b")]},
             },
             "controls": {
                 "maps": {name: dict.fromkeys(SCORES, 0.5) for name in CONTROLS},

@@ -127,7 +127,7 @@ def test_the_page_says_what_no_data_can_change(printed):
     for seed in printed.metrics["mha_conv1d"]["seeds"].values():
         steps = seed["probes"]["randomised"].values()
         for found in (seed["maps"], seed["untrained_maps"], seed["clean"], *steps):
-            found["attention mean"] = found["evidence"]
+            found["from patch"] = found["evidence"]
     text = report(printed).markdown
     assert "points best" not in text
     assert "that mixes places (MHA_CONV1D) a cell holds" in text

@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,7 +107,10 @@ def test_scores_are_tidy(results):
     )
 
 
-def test_probes_become_tables(results):
+@pytest.mark.parametrize("name", ["attention gate", "a map of its own"])
+def test_probes_become_tables(results, name):
+    text = json.dumps(results.metrics).replace("attention gate", name)
+    results = replace(results, metrics=json.loads(text))
     tables = probe_tables(results)
     seed = results.metrics["b"]["seeds"]["1"]["probes"]
     row = tables["occlusion"].iloc[3]
@@ -113,5 +119,5 @@ def test_probes_become_tables(results):
     some = tables["distractor"]
     some = some[(some["variant"] == "b") & (some["seed"] == 1) & (some["map"] == "attention")]
     assert some["planted"].tolist() == ["white, the real one", "black", "grey"]
-    assert some["auc"].tolist()[1] == seed["distractor"]["black"]["maps"]["attention gate"]["auc"]
+    assert some["auc"].tolist()[1] == seed["distractor"]["black"]["maps"][name]["auc"]
     assert len(tables["randomised"]) == 2 * 2 * (1 + 2)

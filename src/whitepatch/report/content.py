@@ -14,7 +14,7 @@ from whitepatch.report.losses import Losses, by_subject, hardest
 from whitepatch.report.numbers import Number, Source, constant, history, parameter, seeds
 from whitepatch.report.results import PLANS, Results, description
 from whitepatch.report.second_look import second_look
-from whitepatch.report.tables import CELLS, MIXERS, looking_maps, mixing_maps
+from whitepatch.report.tables import MIXERS, looking_maps, mixing_maps, own_maps
 from whitepatch.report.verdicts import ERROR, ORIGINS, Histories, Verdicts, origins
 from whitepatch.tracking import naming
 
@@ -78,10 +78,10 @@ def content(
             if variant in results.metrics and results.experiment.source == "stl10"
         ],
         "span": lambda key, digits, maps=("",): _span(results, key, digits, maps),
+        "attention": _over_cells(results),
         "mixing": [results.titles[variant] for variant in mixing],
         "others": [title for variant, title in results.titles.items() if variant not in mixing],
         "anew": _drawn_anew(results),
-        "attention": CELLS,
         "looking": looking_maps(results),
         "chosen_queries": mixing_maps(results),
         "scores": SCORES,
@@ -143,9 +143,15 @@ def _span(
     }
 
 
+def _over_cells(results: Results) -> list[str]:
+    """Return the names of maps of attention; without strips, too wide to be set beside others."""
+    names = dict.fromkeys(name for v in results.metrics for name in own_maps(results, v))
+    return [name for name in names if name != "strips"]
+
+
 def _drawn_anew(results: Results) -> dict[str, Number] | None:
     """Return how many maps of attention score no lower when the attention itself is drawn anew."""
-    maps = [(v, m) for v in results.metrics for m in CELLS if results.has(v, m)]
+    maps = [(v, m) for m in _over_cells(results) for v in results.metrics if results.has(v, m)]
     if "attention" not in results.first_seed["probes"]["randomised"] or not maps:
         return None
     keys = ("maps.{}.auc", "probes.randomised.attention.{}.auc")

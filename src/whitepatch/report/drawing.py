@@ -3,7 +3,7 @@
 __all__ = ["PHOTOGRAPHS", "draw"]
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,12 @@ from whitepatch.figures.probes import distractors, occlusions, places, randomisa
 from whitepatch.report.losses import Losses
 from whitepatch.report.results import Results
 from whitepatch.report.tables import (
-    ATTENTION,
     emergence_table,
     looking_maps,
     map_table,
     mean_of,
     mixing_maps,
+    own_maps,
     probe_tables,
     seed_table,
 )
@@ -38,6 +38,7 @@ PHOTOGRAPHS = ("attention", "mixing", "article", "hardest")
 FIRST = 0
 """Place of the seed whose maps are drawn."""
 
+Floats: TypeAlias = NDArray[np.floating]
 Saved = Mapping[str, Any]
 """By variant, the arrays of its evaluation."""
 
@@ -68,11 +69,15 @@ def draw(
         "learning_curves": learning_curves(histories, titles),
         "localization": localization(map_table(results), looking, titles),
         "attention": attention_panel(panel, maps, looking, titles, FIRST, range(len(panel))),
-        "emergence": emergence(emergence_table(results), _by_kind(maps, "epochs"), panel, titles),
-        "clean": clean_maps(_mean_over_seeds(_by_kind(maps, "clean")), titles),
+        "emergence": emergence(
+            emergence_table(results), _by_kind(results, maps, "epochs"), panel, titles
+        ),
+        "clean": clean_maps(_mean_over_seeds(_by_kind(results, maps, "clean")), titles),
         "occlusion": occlusions(probes["occlusion"], titles),
         "places": places(
-            _mean_over_seeds(_by_kind(maps, "probe/moved")), titles, experiment.patch.positions - 1
+            _mean_over_seeds(_by_kind(results, maps, "probe/moved")),
+            titles,
+            experiment.patch.positions - 1,
         ),
         "distractors": distractors(
             probes["distractor"], titles, list(probes["distractor"]["planted"].unique())
@@ -92,13 +97,17 @@ def draw(
     return drawn
 
 
-def _by_kind(maps: Saved, prefix: str) -> dict[str, dict[str, NDArray[np.floating]]]:
+def _by_kind(results: Results, maps: Saved, prefix: str) -> dict[str, dict[str, Floats]]:
     """Return by variant what was saved of its evidence, its attention, and whether it was found."""
-    kinds = {name: name for name in ("found", "evidence")} | dict.fromkeys(ATTENTION, "attention")
+    kinds = {
+        variant: {"found": "found", "evidence": "evidence"}
+        | dict.fromkeys(own_maps(results, variant)[:1], "attention")
+        for variant in maps
+    }
     return {
         variant: {
             kind: saved[f"{prefix}/{name}"]
-            for name, kind in kinds.items()
+            for name, kind in kinds[variant].items()
             if f"{prefix}/{name}" in saved
         }
         for variant, saved in maps.items()
@@ -106,8 +115,8 @@ def _by_kind(maps: Saved, prefix: str) -> dict[str, dict[str, NDArray[np.floatin
 
 
 def _mean_over_seeds(
-    arrays: Mapping[str, Mapping[str, NDArray[np.floating]]],
-) -> dict[str, dict[str, NDArray[np.floating]]]:
+    arrays: Mapping[str, Mapping[str, Floats]],
+) -> dict[str, dict[str, Floats]]:
     return {
         variant: {kind: values.mean(axis=0) for kind, values in kinds.items()}
         for variant, kinds in arrays.items()

@@ -8,7 +8,7 @@ from typing import Any
 from whitepatch.claims.statistics import difference
 from whitepatch.report.numbers import Number, Source, parameter, seeds
 from whitepatch.report.results import PLANS, Results
-from whitepatch.report.tables import ATTENTION, MIXERS
+from whitepatch.report.tables import MIXERS, own_maps
 from whitepatch.report.verdicts import ERROR
 
 BASELINE = "cnn"
@@ -70,11 +70,9 @@ def _spread(results: Results, variant: str, key: str, digits: int) -> Number | s
 
 
 def _attention(results: Results, variant: str) -> Number | str:
-    """Return the pixel ROC-AUC of the one map of attention over space that a variant has."""
-    for name in ATTENTION:
-        if variant in results.metrics and results.has(variant, name):
-            return _spread(results, variant, f"maps.{name}.auc", 2)
-    return ""
+    """Return the pixel ROC-AUC of the first map of attention that a variant names."""
+    own = own_maps(results, variant) if variant in results.metrics else []
+    return _spread(results, variant, f"maps.{own[0]}.auc", 2) if own else ""
 
 
 def _over_baseline(results: Results, variant: str) -> Number | str:

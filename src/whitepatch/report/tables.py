@@ -8,12 +8,13 @@ __all__ = [
     "map_table",
     "mean_of",
     "mixing_maps",
+    "own_maps",
     "probe_tables",
     "score_table",
     "seed_table",
 ]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,15 +33,11 @@ ATTENTION = {
 }
 """What people call an attention map, where it is not a single head."""
 
-CELLS = ("attention mean", "attention gate")
-"""The maps of attention that have a value for each cell; strips cannot reach a patch's ceiling."""
-
 MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar": "from afar"}
 """What people call attention that leaves or reaches chosen cells."""
 
-MIXERS = ("attention mean", "strips")
-"""The maps of attention between places: behind a layer that has one, a cell holds what the layer
-brought there from everywhere."""
+MIXERS = ("from patch", "strips")
+"""Maps of layers that mix places: a cell behind one holds what it brought there from everywhere."""
 
 
 def seed_table(results: Results) -> pd.DataFrame:
@@ -93,6 +90,11 @@ def map_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def own_maps(results: Results, variant: str) -> list[str]:
+    """Return the maps that a variant's layer names; figures draw the first as its attention."""
+    return [name for name in results.metrics[variant]["emergence"]["auc"] if name != "evidence"]
+
+
 def looking_maps(results: Results) -> list[tuple[str, str, str]]:
     """Return (variant, map, label) of the maps that say where a variant looks, in order.
 
@@ -105,7 +107,7 @@ def looking_maps(results: Results) -> list[tuple[str, str, str]]:
     for variant, title in results.titles.items():
         metrics = results.metrics[variant]
         names = next(iter(metrics["seeds"].values()))["maps"]
-        own = metrics["emergence"]["auc"].keys() - {"evidence"}
+        own = own_maps(results, variant)
         found += [
             (variant, name, f"{title}: {ATTENTION.get(name, name.removeprefix('attention '))}")
             for name in names
@@ -145,6 +147,7 @@ def probe_tables(results: Results) -> dict[str, pd.DataFrame]:
         name: [] for name in ("occlusion", "distractor", "randomised")
     }
     for variant, metrics in results.metrics.items():
+        own = own_maps(results, variant)
         for seed, numbers in metrics["seeds"].items():
             who, probes = {"variant": variant, "seed": int(seed)}, numbers["probes"]
             rows["occlusion"].append(who | probes["occlusion"])
@@ -152,19 +155,19 @@ def probe_tables(results: Results) -> dict[str, pd.DataFrame]:
             for name, found in planted.items():
                 rows["distractor"] += [
                     who | {"planted": name, "map": kind, "auc": scores["auc"]}
-                    for kind, scores in _kinds(found["maps"])
+                    for kind, scores in _kinds(found["maps"], own)
                 ]
             for step, maps in probes["randomised"].items():
                 rows["randomised"] += [
-                    who | {"step": step, "map": kind} | found for kind, found in _kinds(maps)
+                    who | {"step": step, "map": kind} | found for kind, found in _kinds(maps, own)
                 ]
     return {name: pd.DataFrame(some) for name, some in rows.items()}
 
 
-def _kinds(maps: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _kinds(maps: Mapping[str, Any], own: Sequence[str]) -> list[tuple[str, Any]]:
     """Return evidence and attention, as far as they are there, by these names."""
     found = [("evidence", maps["evidence"])]
-    return found + [("attention", maps[name]) for name in ATTENTION if name in maps]
+    return found + [("attention", maps[name]) for name in own[:1] if name in maps]
 
 
 def emergence_table(results: Results) -> pd.DataFrame:
@@ -175,7 +178,7 @@ def emergence_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(
         {"variant": variant, "map": kind, "epoch": epoch, "auc": auc}
         for variant, metrics in results.metrics.items()
-        for kind, aucs in _kinds(metrics["emergence"]["auc"])
+        for kind, aucs in _kinds(metrics["emergence"]["auc"], own_maps(results, variant))
         for epoch, auc in enumerate(aucs)
     )
 
