@@ -50,7 +50,7 @@ def test_results_that_changed_are_named(made, root, tmp_path):
     assert "tiny       up to date" in run(folder, "whitepatch", "doctor")[1]
     (folder / "reports/tiny/history/cnn.csv").write_text("other")
     said = run(folder, "whitepatch", "doctor")[1]
-    assert "tiny       differs from dvc.lock: " in said
+    assert "tiny       to be made, or made anew: " in said
     assert "train@tiny-cnn" in said
 
 

@@ -56,7 +56,10 @@ def test_a_stage_outside_of_the_project_is_one_line_and_leaves_nothing(tmp_path,
 def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
-    with pytest.raises(UserError, match=r"^no experiment has results yet; run: make demo$"):
+    with pytest.raises(
+        UserError,
+        match=r"^no experiment has results of all variants in params\.yaml; run make demo",
+    ):
         compare.main()
     assert capsys.readouterr().err.startswith("compare: demo has not run yet")
 
@@ -69,7 +72,7 @@ def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
         (UserError("a name\nin two lines"), "a name in two lines"),
         (
             FileNotFoundError(errno.ENOENT, "No such file", "reports/demo/contact_sheet.png"),
-            "reports/demo/contact_sheet.png is missing; dvc repro makes ",
+            "reports/demo/contact_sheet.png is missing; make it: dvc repro report@NAME",
         ),
     ],
 )

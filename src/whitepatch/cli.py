@@ -1,4 +1,4 @@
-"""The command line for people: `whitepatch --help`."""
+"""The command line: `whitepatch --help`."""
 
 import sys
 import warnings
@@ -16,9 +16,7 @@ MOST_PICTURES = 100
 
 NOTHING_YET = "no experiment has all its results here; run: make demo"
 
-commands = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
-)
+commands = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @commands.callback()
@@ -108,8 +106,8 @@ def verify(
 ) -> None:
     """Say whether a rebuild here has the numbers that Git has; status 1 if it has not.
 
-    A mean is good if it differs by no more than those of other seeds would. Whether files are the
-    recorded ones, byte by byte, `make verify` says.
+    A mean is good if it differs by no more than those of other seeds would; in a fresh clone Git is
+    compared with itself. Whether files are the recorded ones, byte by byte, `make verify` says.
     """
     from whitepatch.verify import numbers
 

@@ -92,9 +92,8 @@ def _pipeline(params: Params) -> Iterator[Finding]:
     for name, experiment in params.experiments.items():
         stages = re.compile(rf"(split|train|evaluate|report)@{name}\b|fetch@{experiment.source}$")
         stale = [stage for stage in json.loads(done.stdout) if stages.match(stage)]
-        said = f"not here, or not as dvc.lock has it: {', '.join(stale[:3])}" + " ..." * (
-            len(stale) > 3
-        )
+        names = ", ".join(stale[:3]) + " ..." * (len(stale) > 3)
+        said = f"to be made, or made anew: {names}: dvc repro report@{name}"
         if f"  report@{name}:\n" not in ran:
             said = f"has not run: dvc repro report@{name}"
         yield Finding(name, True, said if stale else "up to date")

@@ -47,7 +47,7 @@ def run_app(app: Callable[[], object], stage: str = "") -> None:
     except OSError as error:
         made = str(error.filename).partition("/")[0] in ("data", "models", "reports")
         if error.errno == errno.ENOENT and made:
-            line = f"{error.filename} is missing; dvc repro makes all in order"
+            line = f"{error.filename} is missing; make it: dvc repro report@NAME"
         elif error.errno in CURES:
             reason = os.strerror(error.errno)
             line = f"{error.filename or 'a file'}: {reason}; {CURES[error.errno]}"

@@ -90,8 +90,6 @@ def _needed(results: Results) -> dict[str, Number]:
 
 def _ends(estimate: Estimate) -> str:
     found = estimate.interval
-    if found.num_seeds < LEAST_SEEDS:
-        return "is open"
     return "holds" if found.above(0) else "is contradicted" if found.below(0) else "is open"
 
 

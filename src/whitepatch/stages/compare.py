@@ -21,7 +21,10 @@ def main() -> None:
     for name, why in missing.items():
         print(f"compare: {name} {why}", file=sys.stderr)  # noqa: T201
     if not found:
-        raise UserError("no experiment has results yet; run: make demo")
+        raise UserError(
+            "no experiment has results of all variants in params.yaml; run make demo, or bring the "
+            "overview back: git checkout reports"
+        )
     marks = {
         results.name: {name: it["min_test_loss"] for name, it in results.published.items()}
         for results in found
