@@ -9,9 +9,9 @@ def test_the_readmes_table_is_the_reports(root):
     assert shown == table, "copy the first table of reports/photos/report.md into README.md"
 
 
-def test_the_readmes_share_of_the_hardest_images_is_demos(root):
+def test_the_readmes_share_of_the_hardest_images_is_the_reports(root):
     readme = (root / "README.md").read_text(encoding="utf-8")
-    report = (root / "reports/demo/report.md").read_text(encoding="utf-8")
+    report = (root / "reports/photos/report.md").read_text(encoding="utf-8")
     least, most = re.search(r"hold from (\d+ %) .*? to (\d+ %)", report).groups()
     assert f"hold {least} to {most} of a variant's test loss" in readme
 

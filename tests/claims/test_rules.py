@@ -141,7 +141,7 @@ def test_what_the_docs_say_of_the_verdicts_is_what_the_seeds_say(root):
 
     page = " ".join((root / "docs/claims.md").read_text(encoding="utf-8").split())
     gain = np.mean(measured["mha_conv1d"]["accuracy"]) - np.mean(measured["cnn"]["accuracy"])
-    assert f"(+{gain:.3f}, {p('mha_conv1d', 'cnn', 'accuracy')})" in page
+    assert f"({gain:+.3f}, {p('mha_conv1d', 'cnn', 'accuracy')})" in page
     for measure, words in {
         "loss": "the loss at the chosen epoch",
         "last": "the loss of the last epoch",
