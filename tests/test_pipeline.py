@@ -26,6 +26,7 @@ PLUMBING = {
         *("__init__.py", "programs.py", "paths.py", "errors.py", "files.py"),
         *("stages/__init__.py", "stages/under_dvc.py", "models/__init__.py"),
         "models/variants/__init__.py",
+        "sources/__init__.py",  # finds a source's package
     )
 }
 """These cannot move a number; values are tracked as parameters, key by key."""
