@@ -79,7 +79,7 @@ def covered(file, deps, root):
     return any(relative == Path(dep) or Path(dep) in relative.parents for dep in deps)
 
 
-@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report"])
+@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report", "compare"])
 def test_dependencies_cover_what_a_stage_imports(root, name):
     stage = template(load(root / "dvc.yaml")["stages"][name])
     deps = [
