@@ -6,9 +6,12 @@ import signal
 import sys
 import time
 import urllib.request
+from hashlib import md5
+from pathlib import Path
 
 import psutil
 import pytest
+from dvc.repo import Repo
 from helpers.published import run
 from helpers.ui import free_port, opened
 
@@ -81,6 +84,28 @@ def test_a_server_that_does_not_come_up_is_ended_and_said(
     with pytest.raises(UserError, match=said):
         serving.serve(free_port())
     assert set(psutil.Process().children()) == before
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value")  # DVC's own
+def test_results_that_are_not_those_of_dvc_lock_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli._not_recorded("demo") == [], "without DVC there is nothing to compare with"
+    Repo.init(no_scm=True).close()
+    Path("dvc.yaml").write_text(
+        "stages:\n"
+        "  report:\n"
+        "    matrix: {experiment: [demo]}\n"
+        "    cmd: 'true'\n"
+        "    outs: [a: {cache: false}, b: {cache: false}, c]\n"
+        "  publish: {matrix: {experiment: [demo]}, cmd: 'true', deps: [a], always_changed: true}\n"
+    )
+    one = md5(b"1", usedforsecurity=False).hexdigest()
+    outs = [f"    - {{path: {name}, hash: md5, md5: {one}}}" for name in "abc"]
+    lock = ["schema: '2.0'", "stages:", "  report@demo:", "    cmd: 'true'", "    outs:", *outs]
+    Path("dvc.lock").write_text("\n".join(lock))
+    for name, content in {"a": "1", "b": "2"}.items():
+        Path(name).write_text(content)
+    assert cli._not_recorded("demo") == ["b"], "what is missing is no other"
 
 
 def test_a_server_of_ones_own_is_only_named(monkeypatch, capsys):

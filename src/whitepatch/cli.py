@@ -39,6 +39,9 @@ def publish(
     params = load()
     for name in experiments:
         params.experiment(name)  # or it is refused
+        if others := _not_recorded(name):
+            words = f"not as in dvc.lock: {', '.join(others)}; shown as here (dvc status says more)"
+            typer.echo(f"{name}: {words}", err=True)
         publish_one(name)
 
 
@@ -165,6 +168,20 @@ def _reported() -> list[str]:
             cure = f"make pull may have it, dvc repro report@{name} makes it"
             typer.echo(f"{name} is left out: {path} is not here; {cure}", err=True)
     return [name for name, path in missing.items() if path is None]
+
+
+def _not_recorded(name: str) -> list[str]:
+    """Return which results of an experiment are others than DVC has recorded."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        stages = Repo().status(targets=[f"publish@{name}"], with_deps=True)
+    except DvcException:  # without DVC, or while it is at work
+        return []
+    changes = [change for said in stages.values() for change in said if isinstance(change, dict)]
+    outs = [it for change in changes for it in change.get("changed outs", {}).items()]
+    return sorted({path for path, how in outs if how == "modified"})  # what is not here is no other
 
 
 def app() -> None:
