@@ -2,7 +2,9 @@
 
 import shutil
 import sqlite3
+import subprocess
 import sys
+import time
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 from helpers.published import PICTURES, chosen, contents, found, network, run, steps
 
-from whitepatch import paths
+from whitepatch import paths, programs
 from whitepatch.errors import UserError
 from whitepatch.tracking import store
 from whitepatch.tracking.naming import ALIAS
@@ -71,6 +73,18 @@ def test_what_a_training_showed_or_a_publish_left_half_written_is_replaced(statu
     assert publish("ours", {}, both) == NOTHING | {"written": 2, "removed": 2}
     assert client.get_run(half).info.lifecycle_stage == "deleted"
     assert publish("ours", {}, both) == NOTHING | {"unchanged": 2}
+
+
+def test_a_process_killed_while_it_makes_the_store_leaves_nothing_in_the_way():
+    file = paths.MLFLOW / "mlflow.db"
+    half = file.stat().st_size / 2
+    file.unlink()
+    code = "from whitepatch.tracking import store; store.client().search_experiments()"
+    with subprocess.Popen([sys.executable, "-c", code], env=programs.environment()) as process:
+        while not any(found.stat().st_size > half for found in paths.MLFLOW.rglob("mlflow.db")):
+            time.sleep(0.001)
+        process.kill()
+    assert publish("ours", {}, [run("a")]) == NOTHING | {"written": 1}
 
 
 @pytest.fixture

@@ -26,8 +26,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from filelock import FileLock
 
 from whitepatch import paths
 from whitepatch.errors import UserError
@@ -105,16 +108,29 @@ def client() -> "MlflowClient":
     Raises:
         sqlite3.Error: The store is a file that SQLite cannot open, or no store at all.
     """
+    quiet()
     if file := _file():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _make(file)
         # MLflow would try again for half an hour
         with closing(sqlite3.connect(file)) as tables:
             tables.execute("PRAGMA schema_version")
-    quiet()
     from mlflow import MlflowClient
 
     # models are registered where the runs are, whatever MLFLOW_REGISTRY_URI says
     return MlflowClient(tracking_uri(), tracking_uri())
+
+
+def _make(file: Path) -> None:
+    """Make a store whole or not at all: one that is half made, MLflow can never open again."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        if not file.exists():
+            from mlflow import MlflowClient
+
+            with TemporaryDirectory(prefix=".", dir=file.parent) as folder:
+                part = Path(folder, file.name)
+                MlflowClient(f"sqlite:///{part}").search_experiments()
+                part.rename(file)
 
 
 def experiment(
