@@ -23,6 +23,7 @@ photos: ## rebuild the experiment behind the README's numbers (an hour and a hal
 article: ## rebuild the article's own experiment on STL-10 (a download; 41 hours on 2 cores)
 corrected: ## rebuild what the article should have measured (the same download; 61 hours)
 demo photos article corrected: setup
+	@$(RUN) whitepatch train $@
 	@$(RUN) dvc repro publish@$@
 	@$(RUN) dvc repro compare
 	@echo
@@ -57,6 +58,10 @@ test: setup lint types ## check style, types and code (minutes)
 check: test ## the same, and the pipeline run for real: in miniature, STL-10 on a stand-in, servers, remotes
 	@$(RUN) python -m pytest -m pipeline --numprocesses 2 --dist loadfile
 
+ray: setup ## install Ray beside the rest, for whitepatch train --ray; and see it train as it must
+	@$(RUN) uv pip install --quiet --python $(ENV)/bin/python --require-hashes -r requirements-ray.txt
+	@$(RUN) python -m pytest -m ray
+
 verify: setup ## read every byte again: are the results the recorded ones? removes what is damaged in DVC's cache
 	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && export DVC_SITE_CACHE_DIR="$$site" && bad=0; \
 	rm -rf .dvc/tmp/hashes; $(RUN) dvc-data fsck || bad=1; \
@@ -73,7 +78,7 @@ damage: setup ## damage one file of it after another, and see each noticed and m
 
 coverage: setup ## measure which branches of the package the tests take (an hour)
 	@rm -f .coverage .coverage.*
-	@$(RUN) coverage run -m pytest -m "" --numprocesses 2 --dist loadfile
+	@$(RUN) coverage run -m pytest -m "not ray" --numprocesses 2 --dist loadfile
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 	@$(RUN) coverage json --quiet
@@ -99,19 +104,23 @@ format: setup ## mend style
 types: setup ## check types
 	@$(RUN) mypy
 
-rebuild: setup ## train demo again from nothing, cache and checkpoints set aside
-	@rm -rf checkpoints
-	@$(RUN) dvc repro --force report@demo
+rebuild: setup ## train demo again from nothing, caches set aside
+	@cells=$$(mktemp -d) && trap 'rm -rf "$$cells"' EXIT && \
+	WHITEPATCH_CELLS="$$cells" $(RUN) dvc repro --force report@demo
 
 lock: setup ## compile the short list of pyproject.toml into requirements.txt, the newest that fits
 	@$(RUN) uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --no-header --group dev pyproject.toml --output-file requirements.txt
+	@$(RUN) uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-header --constraint requirements.txt --group pyproject.toml:ray \
+		--output-file requirements-ray.txt
 
 audit: setup ## ask PyPI for known faults of the pinned packages; sends their names and versions
 	@$(RUN) pip-audit --requirement requirements.txt --require-hashes --disable-pip --strict
 
-clean: ## remove the environment and all scratch; results and DVC's cache stay
-	@rm -rf $(ENV) checkpoints mutants .coverage* coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the environment and all scratch, kept trainings too; results and DVC's cache stay
+	@rm -f "$${XDG_CACHE_HOME:-$$HOME/.cache}"/whitepatch/cells/*.* # a folder that WHITEPATCH_CELLS names is others', too
+	@rm -rf $(ENV) mutants .coverage* coverage.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What is asked of it: that it was made of the same pins, here (not in the folder that this is a copy of),
 # and by the Python that is named, if one is. Who finds it otherwise makes it anew, one at a time.

@@ -1,7 +1,7 @@
 """What several tests share. Everything here is small, seeded and offline."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +24,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # of pytest-xdist, which passes its environment on
         config.stash[HOME] = TemporaryDirectory()
         alone(Path(config.stash[HOME].name))
+
+
+@pytest.fixture
+def torch_as_before() -> Iterator[None]:
+    """Let a test set up the machine as trainings do, and undo it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    precisions = [
+        (place, place.fp32_precision)
+        for place in (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    ]
+    yield
+    torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode("default")
+    for place, precision in precisions:
+        place.fp32_precision = precision
 
 
 @pytest.fixture(scope="session")

@@ -48,3 +48,10 @@ def test_publish_of_an_unknown_experiment_is_one_line(root, tmp_path):
     page = "reports/demo/report.html"
     cure = "make it: dvc repro report@demo"
     assert done.stderr == f"experiment demo: {page} is not here; {cure}\n"
+
+
+def test_a_part_of_the_cells_that_is_none_is_one_line(root, tmp_path):
+    shutil.copy(root / "params.yaml", tmp_path)
+    done = whitepatch(tmp_path, "train", "--cells", "9/8")
+    assert done.returncode == 2
+    assert done.stderr == "--cells must be i/n with i from 1 to n, got '9/8'\n"

@@ -4,17 +4,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from math import inf
+from random import Random
 
 import pytest
-from helpers.project import environment, load, results, run
+from helpers.project import cells, environment, load, results, run
+from ruamel.yaml import YAML
 from torture import computed, stage_of
 
 pytestmark = pytest.mark.pipeline
 
 TRAIN = ("dvc", "repro", "-f", "-s", "train@tiny-cnn")
+CELLS = ("whitepatch", "train", "tiny")
 STEP = "src/whitepatch/training/step.py"
 
 
@@ -31,7 +33,7 @@ def started(folder):
 
 
 def checkpoints(folder):
-    return {path.name for path in (folder / "checkpoints").glob("tiny-cnn-*.safetensors")}
+    return {path.name for path in cells(folder).glob("*.begun.safetensors")}
 
 
 @pytest.fixture
@@ -71,14 +73,18 @@ def test_a_training_ends_with_its_dvc_and_goes_on_from_its_checkpoint(folder, ma
 
 
 @pytest.mark.parametrize(
-    ("path", "change", "named"),
+    ("path", "change", "line"),
     [
-        ("params.yaml", ("rate: 0.005", "rate: 0.002"), "experiments.tiny.train in params.yaml"),
-        (STEP, ('"""', '"""More. '), STEP),
+        (
+            "params.yaml",
+            ("rate: 0.005", "rate: 0.002"),
+            "experiments.tiny.train in params.yaml changed while this ran, and DVC would record",
+        ),
+        (STEP, ('"""', '"""More. '), "cnn, seed 1: the code changed while this ran"),
     ],
 )
 def test_what_is_edited_while_it_is_used_is_never_recorded(
-    folder, made, training, path, change, named
+    folder, made, training, path, change, line
 ):
     dvc, trainer = training
     text = (folder / path).read_text()
@@ -86,8 +92,8 @@ def test_what_is_edited_while_it_is_used_is_never_recorded(
     assert (folder / path).read_text() != text
     trainer.send_signal(signal.SIGCONT)
     said = dvc.communicate()[0]
-    line = f"train@tiny-cnn: {named} changed while this ran, and DVC would record"
-    assert sum(one.startswith(line) for one in said.splitlines()) == 1, said
+    started = f"train@tiny-cnn: {line}"
+    assert sum(one.startswith(started) for one in said.splitlines()) == 1, said
     assert "Traceback" not in said
     assert load(folder / "dvc.lock") == load(made / "dvc.lock")
     (folder / path).write_text(text)
@@ -96,18 +102,81 @@ def test_what_is_edited_while_it_is_used_is_never_recorded(
     assert results(folder) == results(made)
 
 
-def test_what_others_use_may_be_edited_and_a_second_trainer_is_refused(folder, made, training):
+def test_what_others_use_may_be_edited(folder, made, training):
     dvc, trainer = training
     for path in ("src/whitepatch/maps/extract.py", "src/whitepatch/report/page.py"):
         (folder / path).write_text((folder / path).read_text() + "# more\n")
     os.utime(folder / STEP)
-    second = run(folder, sys.executable, "-m", "whitepatch.stages.train", "tiny", "cnn")
-    assert second[0] == 2
-    assert second[1].startswith("another process trains cnn of tiny already; let it finish")
-    assert second[1].count("\n") == 1
     trainer.send_signal(signal.SIGCONT)
     said = dvc.communicate()[0]
     assert dvc.returncode == 0, said
     model = "models/tiny/cnn"
     now, before = ({x.name: x.read_bytes() for x in (p / model).iterdir()} for p in (folder, made))
     assert now == before
+
+
+def kept(folder):
+    """Return the finished cells of a copy, byte for byte."""
+    return {path.name: path.read_bytes() for path in cells(folder).glob("*.safetensors")}
+
+
+@pytest.fixture
+def bare(made, tmp_path):
+    """Return a copy in which DVC would run all trainings, and no cell is finished."""
+    folder = shutil.copytree(made, tmp_path.resolve() / "bare")
+    shutil.rmtree(folder / ".dvc/cache/runs")
+    shutil.rmtree(folder / "models/tiny")
+    lock = load(folder / "dvc.lock")
+    stages = {name: it for name, it in lock["stages"].items() if not name.startswith("train@")}
+    YAML().dump(lock | {"stages": stages}, folder / "dvc.lock")
+    return folder
+
+
+def jobs(folder, ways, most):
+    """Run `whitepatch train` in each of some ways; kill each within so many seconds, if finite."""
+    random = Random(3)  # noqa: S311 -- no secret
+    started = [
+        subprocess.Popen(
+            (*CELLS, *way), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
+        )
+        for way in ways
+    ]
+    for job in started:
+        if most < inf:
+            time.sleep(random.uniform(most / 2, most))
+            job.kill()
+        assert (job.wait() == 0) or most < inf
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        [("--cells", f"{part}/4") for part in (1, 2, 3, 4)],
+        [("--workers", "3")],
+        pytest.param([("--ray", "local")], marks=pytest.mark.ray),
+    ],
+    ids=["slices", "workers", "ray"],
+)
+def test_however_they_are_trained_and_killed_the_cells_are_the_same(bare, made, ways, request):
+    if request.node.get_closest_marker("ray"):
+        pytest.importorskip("ray")
+    for most in (15.0 if len(ways) == 1 else 8.0, inf):  # killed once, then let be
+        jobs(bare, ways, most)
+    assert kept(bare) == kept(made.with_name("making"))
+    status, said = run(bare, "dvc", "repro", "report@tiny")
+    assert status == 0, said
+    assert results(bare) == results(made)
+    assert load(bare / "dvc.lock") == load(made / "dvc.lock")
+
+
+def test_what_dvc_has_kept_is_not_trained(folder, made):
+    shutil.rmtree(folder / "models/tiny")
+    lock = load(folder / "dvc.lock")
+    del lock["stages"]["train@tiny-cnn"]
+    YAML().dump(lock, folder / "dvc.lock")
+    status, said = run(folder, *CELLS)
+    assert status == 0, said
+    assert not kept(folder)
+    status, said = run(folder, "dvc", "repro", "train@tiny-cnn")
+    assert status == 0, said
+    assert load(folder / "dvc.lock") == load(made / "dvc.lock")

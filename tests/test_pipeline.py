@@ -25,6 +25,7 @@ PLUMBING = {
     for name in (
         *("__init__.py", "programs.py", "paths.py", "errors.py", "files.py"),
         *("stages/__init__.py", "stages/under_dvc.py", "models/__init__.py"),
+        *(f"cells/{name}.py" for name in ("__init__", "cell", "filling", "store", "worker")),
         "models/variants/__init__.py",
         "sources/__init__.py",  # finds a source's package
     )
@@ -79,7 +80,9 @@ def covered(file, deps, root):
     return any(relative == Path(dep) or Path(dep) in relative.parents for dep in deps)
 
 
-@pytest.mark.parametrize("name", ["fetch", "split", "train", "evaluate", "report", "compare"])
+@pytest.mark.parametrize(
+    "name", ["fetch", "split", "train", "sweep", "evaluate", "report", "compare"]
+)
 def test_dependencies_cover_what_a_stage_imports(root, name):
     stage = template(load(root / "dvc.yaml")["stages"][name])
     deps = [
@@ -107,6 +110,7 @@ def test_dependencies_exist_and_parameters_too(root):
             assert not dep.startswith("src") or (root / dep).exists(), f"{name}: {dep}"
         for key in template(stage).get("params", []):
             key = key.replace("sources.${key}", "sources.photos")
+            key = key.replace("sweeps.${key}", "sweeps.size-cnn")
             key = key.replace("sources.${item.source}", "sources.photos")
             key = key.replace("${item.experiment}", "demo").replace("${key}", "demo")
             section = params
@@ -116,8 +120,9 @@ def test_dependencies_exist_and_parameters_too(root):
 
 def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
     stages = load(root / "dvc.yaml")["stages"]
-    for name in ("train", "evaluate"):
-        assert "src/whitepatch/models/variants/${item.variant}.py" in stages[name]["deps"]
+    for name in ("train", "sweep", "evaluate"):
+        deps = template(stages[name])["deps"]
+        assert "src/whitepatch/models/variants/${item.variant}.py" in deps
     for name, stage in stages.items():
         deps = template(stage).get("deps", [])
         every = any(dep.rstrip("/").endswith("models/variants") for dep in deps)

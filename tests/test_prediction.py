@@ -12,10 +12,11 @@ from whitepatch import paths, prediction
 from whitepatch.cli import commands
 from whitepatch.errors import UserError
 from whitepatch.files import write_json
+from whitepatch.models.classifier import build
 from whitepatch.params import protocol
 from whitepatch.prediction import predict, read_picture, trained
 from whitepatch.training import weights
-from whitepatch.training.loop import Training
+from whitepatch.training.loop import Trained
 
 PIXELS = np.random.default_rng(5).integers(256, size=(96, 96, 3), dtype=np.uint8)
 
@@ -83,9 +84,10 @@ def project(root, tmp_path, monkeypatch):
     """Stand in a folder with parameters and the weights of one network."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
-    training = Training.start("cbam_spatial", 5, torch.device("cpu"))
-    training.best, training.history = training.weights(), [{"test_loss": 0.5}]
-    weights.write("demo", "cbam_spatial", {1: training}, "test", {})
+    best = build("cbam_spatial", 5).state_dict()
+    weights.write(
+        "demo", "cbam_spatial", {1: Trained([{"test_loss": 0.5}], best, None, {})}, "test"
+    )
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     Image.fromarray(255 - PIXELS).resize((50, 60)).save(tmp_path / "b.jpg")
     return tmp_path

@@ -55,6 +55,7 @@ def rehearsed(root, content, tmp_path_factory):
         params["experiments"] = {
             name: params["experiments"][name] for name in ("article", "corrected")
         }
+        params["sweeps"] = {}
         for experiment in params["experiments"].values():
             experiment["train"] |= {"seeds": SEEDS, "epochs": 2}
             experiment["score"] = {"first": 0, "images": 20, "panel": 6} | {"movers": 2, "grid": 2}

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from filelock import FileLock
 
-from whitepatch import paths, stages
 from whitepatch.errors import UserError, run_app
-from whitepatch.stages import compare, fetch, run, split, train
+from whitepatch.stages import compare, fetch, split, train
 from whitepatch.stages.split import refuse_one_sided
 from whitepatch.stages.under_dvc import Begun
 
@@ -107,8 +105,8 @@ def test_what_may_be_our_own_fault_keeps_its_traceback(error):
 
 ORPHAN = """
 import subprocess, sys
-stage = "import time; from whitepatch.stages.under_dvc import end_with_dvc; end_with_dvc(); "
-child = subprocess.Popen([sys.executable, "-c", stage + "print(1, flush=True); time.sleep(60)"])
+stage = "import os, time; from whitepatch import programs; programs.end_with_parent(os.getppid());"
+child = subprocess.Popen([sys.executable, "-c", stage + " print(1, flush=True); time.sleep(60)"])
 print(child.pid, flush=True)
 child.wait()
 """
@@ -147,7 +145,7 @@ def edit(path, old, new):
 
 STEP = "src/whitepatch/training/step.py"
 PAGE = "src/whitepatch/report/templates/report.md"
-SEEDS = ("seeds: [0, 1]", "seeds: [0, 2]")
+SEEDS = ("seeds: [0, 1]\n      epochs", "seeds: [0, 2]\n      epochs")
 
 
 @pytest.mark.parametrize(
@@ -204,36 +202,6 @@ def test_another_clones_code_is_refused():
     edit(STEP, '"""', '"""More. ')
     with pytest.raises(UserError, match=f"^{STEP} is not what runs, .* export PYTHONPATH=src$"):
         Begun.now()
-
-
-@pytest.mark.usefixtures("begun")
-@pytest.mark.parametrize("changes", [False, True])
-def test_checkpoints_go_when_the_result_may_be_recorded(monkeypatch, changes):
-    monkeypatch.setattr(sys, "argv", ["train", "demo", "cnn"])
-    monkeypatch.setattr(stages, "end_with_dvc", lambda: None)
-    done = []
-
-    def stage(name: str, variant: str):
-        done.append(name + variant)
-        if changes:
-            edit("params.yaml", *SEEDS)
-        return lambda: done.append("removed")
-
-    with pytest.raises(SystemExit) as ended:
-        run(stage)
-    assert (ended.value.code, done) == (2, ["democnn"]) if changes else (0, ["democnn", "removed"])
-
-
-def test_two_trainers_never_share_checkpoints(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with train._alone("demo", "cnn"), train._alone("demo", "cbam"):
-        pass
-    with (
-        FileLock(paths.CHECKPOINTS / "demo-cnn.lock"),
-        pytest.raises(UserError, match=r"^another process trains cnn of demo already; "),
-        train._alone("demo", "cnn"),
-    ):
-        pass
 
 
 def changed(everything, section, **values):

@@ -22,7 +22,7 @@ from typing import Annotated
 import psutil
 import typer
 from helpers.alone import alone
-from helpers.project import environment, load, miniature, results, run
+from helpers.project import cells, environment, load, miniature, results, run
 from helpers.trials import try_again
 from ruamel.yaml import YAML
 
@@ -104,6 +104,7 @@ class Torture:
         victim, how = self.random.choice(VICTIMS), self.random.choice(SIGNALS)
         killed = False
         while not killed:
+            shutil.rmtree(cells(self.folder), ignore_errors=True)
             moment = self.random.uniform(0, self.longest.get(stage, 6.0))
             killed = self._kill(stage, victim, how, moment, forced=forced)
         what = f"{stage}{' forced' if forced else ''}: {how.name} to {victim} after {moment:.1f} s"

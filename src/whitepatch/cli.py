@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whitepatch import paths
+from whitepatch import paths, programs
 from whitepatch.errors import UserError, printable, run_app
 from whitepatch.params import load
 
@@ -22,6 +22,43 @@ commands = typer.Typer(add_completion=False, no_args_is_help=True, pretty_except
 @commands.callback()
 def _whitepatch() -> None:
     """What attention modules really do in a small CNN. The pipeline itself is run by DVC."""
+
+
+@commands.command()
+def train(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="And sweeps: names in params.yaml; demo if none.")
+    ] = None,
+    cells: Annotated[
+        str, typer.Option(help="Only these, as i/n: every n-th from the i-th on, counted from 1.")
+    ] = "1/1",
+    workers: Annotated[
+        int, typer.Option(help="Trained at once; 0: cells.workers of params.yaml.", min=0)
+    ] = 0,
+    ray: Annotated[
+        str, typer.Option(help="A Ray cluster instead: ray://HOST:PORT, auto, or local.")
+    ] = "",
+    gpus: Annotated[
+        float | None,
+        typer.Option(help="Of each cell on Ray; 0.5: two share one. One if there are any.", min=0),
+    ] = None,
+) -> None:
+    """Train cells of experiments and sweeps, several at once, for DVC to take over.
+
+    A cell is a variant and a seed; one that is trained already stays. Without --cells only stages
+    that DVC would run count. `dvc repro` then trains nothing, and writes the results.
+    """
+    if workers and ray:
+        raise UserError("--workers is of this machine, but --ray leaves their number to Ray")
+    if gpus is not None and not ray:
+        raise UserError("--gpus goes with --ray; this machine trains one cell a GPU")
+    programs.compute_as_asked()
+    from whitepatch.cells.filling import at_once
+    from whitepatch.cells.on_ray import on_ray
+    from whitepatch.stages.train_cells import train_cells
+
+    engine = on_ray(ray, gpus) if ray else at_once(workers) if workers else None
+    train_cells(experiments or ["demo"], cells, engine)
 
 
 @commands.command()

@@ -1,7 +1,6 @@
 """Every artefact's name, relative to the project's root. Creates nothing."""
 
 __all__ = [
-    "CHECKPOINTS",
     "MLFLOW",
     "PARAMS",
     "PUBLISHED",
@@ -17,6 +16,7 @@ __all__ = [
     "report",
     "split",
     "summary",
+    "sweep",
     "training_record",
     "weights",
 ]
@@ -24,7 +24,6 @@ __all__ = [
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-CHECKPOINTS = Path("checkpoints")
 MLFLOW = Path("mlflow")
 REPORTS = Path("reports")
 PUBLISHED = Path("data/published.csv")
@@ -68,6 +67,11 @@ def metrics(experiment: str, variant: str) -> Path:
 def summary(experiment: str) -> Path:
     """Folder of a few numbers a variant, a file each: what `dvc metrics show` shows."""
     return REPORTS / "summary" / experiment
+
+
+def sweep(name: str) -> Path:
+    """Losses, accuracies and AUC of every cell and test condition of a sweep."""
+    return REPORTS / "sweeps" / f"{name}.csv"
 
 
 def maps(experiment: str, variant: str) -> Path:

@@ -3,17 +3,19 @@
 `python -I -m whitepatch.programs COMMAND ...` runs a command in it; the Makefile does.
 """
 
-__all__ = ["compute_as_asked", "environment"]
+__all__ = ["compute_as_asked", "end_with_parent", "environment"]
 
 import os
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 THREADS = ("GOMP_", "KMP_", "MKL_", "OMP_")
 """Beginnings of what the libraries that compute read when they are loaded."""
 
 ANEW = "WHITEPATCH_ANEW"
-"""Says that a stage was started anew; some libraries set variables of their own."""
+"""Says that a program was started anew; some libraries set variables of their own."""
 
 OURS = ("BASH_ENV", "GIT_", "MLFLOW_", "MPLBACKEND", "PIP_", "PYTHON", *THREADS)
 """Beginnings of the variables that are ours to decide: they are left out, or set."""
@@ -25,6 +27,10 @@ THEIRS = (
     *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONUTF8"),
 )
 """Those among them that stay the user's: who somebody is, and where the servers are."""
+
+
+POLL = 0.25
+"""Seconds between two looks at whether the parent is there."""
 
 
 def environment(*dropped: str, **ours: str) -> dict[str, str]:
@@ -44,18 +50,34 @@ def environment(*dropped: str, **ours: str) -> dict[str, str]:
 
 
 def compute_as_asked() -> None:
-    """Start this stage anew, once, if others have set how its libraries use threads.
+    """Start this program anew, once, if others have set how its libraries use threads.
 
     With OMP_DYNAMIC=true a gradient may lack the share of a thread that never ran. How many threads
     there are, `runtime.threads` says; the variables that name a number do no harm.
     """
-    program = sys.modules["__main__"].__spec__
-    if program is None or not program.name.startswith("whitepatch.stages.") or ANEW in os.environ:
+    if ANEW in os.environ:
         return
     harmless = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
     if any(name.startswith(THREADS) and name not in harmless for name in os.environ):
         anew = environment(**{ANEW: "true"})
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], anew)  # noqa: S606
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as the one that started it is gone, at whatever point it is.
+
+    Files are written whole or not at all, and a training goes on from where it was left.
+
+    Args:
+        parent: `os.getppid()`, as it was when this process began.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from whitepatch import programs
 
-NOBODYS = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "XDG_", "AWS_")
+NOBODYS = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "XDG_", "AWS_", "WHITEPATCH_")
 """Beginnings of variables of somebody's settings, repositories, servers, secrets and builds."""
 
 

@@ -15,9 +15,15 @@ def load(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path)
 
 
+def cells(folder: Path) -> Path:
+    """Return where a copy keeps its trainings: beside it, so that a copy of it has none."""
+    return folder.with_name(f"{folder.name}.cells")
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which a copy runs its own code."""
     return os.environ | {
+        "WHITEPATCH_CELLS": str(cells(folder)),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
     }
@@ -64,6 +70,7 @@ def miniature(root: Path, folder: Path) -> Path:
     """Make a copy with one experiment of three variants and tiny numbers; nothing has run."""
     params = load(root / "params.yaml")
     params["runtime"]["threads"] = 1  # other tests run beside it
+    params["cells"]["workers"] = 1  # the same
     params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
     params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
     params["download"]["tries"] = 1
@@ -73,6 +80,7 @@ def miniature(root: Path, folder: Path) -> Path:
     tiny = params["experiments"]["demo"]
     params["experiments"] = {"tiny": tiny}  # no name of a real one, wherever it may be published
     params["live"] = []
+    params["sweeps"] = {"size-cnn": params["sweeps"]["size-cnn"] | {"experiment": "tiny"}}
     tiny["split"]["train"]["stop"] = 40
     tiny["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
     tiny["split"]["test"]["stop"] = 16

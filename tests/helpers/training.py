@@ -1,63 +1,63 @@
-"""A training as the stage runs it, small."""
+"""Tiny trainings as the stage runs them, of images of noise."""
 
-from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import save
 
-from helpers.pictures import images_of
-from whitepatch.params import Params
+from whitepatch import paths
+from whitepatch.cells.filling import Engine, at_once, fill
+from whitepatch.cells.store import Store
+from whitepatch.cells.worker import Order
+from whitepatch.data import layout, manifest
+from whitepatch.files import write_text
+from whitepatch.params import Params, Rows, Split
+from whitepatch.stages.train import orders_of
 from whitepatch.tracking.following import follow
-from whitepatch.training.loop import Training, train
+from whitepatch.training import machine
+from whitepatch.training.loop import Trained
 
 EPOCHS = 3
 VARIANT = "cbam_spatial"
 CPU = torch.device("cpu")
 
 
-def small(everything: Params, *, live: bool) -> Params:
-    """Return parameters of a tiny training of the demo, shown in MLflow or not."""
+def small(everything: Params, *, live: bool = False, seeds: tuple[int, ...] = (0,)) -> Params:
+    """Write images and a manifest of `demo` here; return parameters of tiny trainings of them."""
     demo = everything.experiments["demo"]
-    demo = demo.model_copy(
-        update={
-            "train": demo.train.model_copy(update={"epochs": EPOCHS, "seeds": (0,)}),
-            "score": demo.score.model_copy(update={"first": 1, "panel": 2}),
-        }
-    )
-    shown = ("demo",) if live else ()
-    return everything.model_copy(update={"live": shown, "experiments": {"demo": demo}})
+    rows = {"train": ("train", 0, 12), "validation": ("train", 12, 17), "test": ("test", 0, 7)}
+    split = {name: Rows(file=x, start=i, stop=j) for name, (x, i, j) in rows.items()}
+    update = {
+        "split": Split(**split),
+        "train": demo.train.model_copy(update={"epochs": EPOCHS, "batch_size": 5, "seeds": seeds}),
+        "score": demo.score.model_copy(update={"first": 1, "panel": 2, "images": 6}),
+    }
+    demo = demo.model_copy(update=update)
+    raw = paths.raw(demo.source)
+    raw.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(1)
+    for file, number in (("train", 17), ("test", 7)):
+        pictures = generator.integers(200, size=(number, 3, 96, 96), dtype=np.uint8)
+        layout.write(raw, file, pictures, np.ones(number, np.uint8))
+    write_text(paths.split("demo"), manifest.table(demo, raw))
+    more = {
+        "live": ("demo",) if live else (),
+        "experiments": {"demo": demo},
+        "runtime": everything.runtime.model_copy(update={"threads": 1}),
+    }
+    return everything.model_copy(update=more)
+
+
+def orders(params: Params, variant: str = VARIANT) -> list[Order]:
+    """Return the cells of a variant of `demo`."""
+    return list(orders_of("demo", variant, params, machine.here(params.runtime)).values())
 
 
 def trained(
-    everything: Params,
-    training: Training | None = None,
-    after: dict[int, Callable[[], None]] | None = None,
-) -> tuple[Training, bytes]:
-    """Train to the end; return the training, and its weights as the stage would write them.
-
-    Args:
-        everything: From `small`.
-        training: One that was interrupted.
-        after: What to do when an epoch is done, by epoch.
-    """
-    training = training or Training.start(VARIANT, 0, CPU)
-    splits = {"train": images_of(12, 1), "validation": images_of(5, 2), "test": images_of(7, 3)}
-    environment = {"device": "cpu", "device_name": "x", "threads": 1, "torch": torch.__version__}
-    with follow("demo", VARIANT, everything, splits, {0: training}, environment) as shown:
-        shown.begin(0, training)
-
-        def after_epoch(state: Training) -> None:
-            shown.epoch(state)
-            (after or {}).get(len(state.history), lambda: None)()
-
-        train(
-            training,
-            0,
-            splits,
-            everything.experiments["demo"].train,
-            everything.runtime,
-            after_epoch=after_epoch,
-            after_batch=lambda _: None,
-        )
-        shown.finish(training)
-    return training, save({name: x.contiguous() for name, x in training.best.items()})
+    params: Params, store: Path, variant: str = VARIANT, engine: Engine | None = None
+) -> list[Trained]:
+    """Train the cells of a variant as the stage does; return them in the order of the seeds."""
+    asked = orders(params, variant)
+    with follow(asked, params, machine.here(params.runtime)) as tell:
+        found = fill(asked, Store(store, 1e9), engine or at_once(1), tell)
+    return [found[order.key] for order in asked]

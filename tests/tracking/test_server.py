@@ -13,9 +13,10 @@ from helpers.published import chosen, contents, run
 from helpers.training import small, trained
 from helpers.ui import free_port
 
+from whitepatch.cells.store import Store
 from whitepatch.tracking.publishing import publish
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.usefixtures("torch_as_before")]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def server(tmp_path_factory):
 
 
 def test_a_server_shows_what_the_own_store_does_and_may_die_in_a_training(
-    everything, server, monkeypatch, capfd
+    everything, server, monkeypatch, capfd, tmp_path
 ):
     folder, address, process = server
     tags, runs = {"mlflow.note.content": "a question"}, [run("a", model=chosen()), run("b")]
@@ -71,9 +72,18 @@ def test_a_server_shows_what_the_own_store_does_and_may_die_in_a_training(
         os.killpg(process.pid, signal.SIGKILL)
         assert shown["test_loss"]
 
-    _, alone = trained(small(everything, live=False))
+    keep = Store.keep
+
+    def then_die(store, key, training):
+        keep(store, key, training)
+        if len(training.history) == 2:  # the first epoch is told behind this
+            die_when_the_first_epoch_is_shown()
+
+    (alone,) = trained(small(everything), tmp_path / "alone")
     capfd.readouterr()
-    _, weights = trained(small(everything, live=True), after={1: die_when_the_first_epoch_is_shown})
-    assert weights == alone
+    monkeypatch.setattr(Store, "keep", then_die)
+    (shown,) = trained(small(everything, live=True), tmp_path / "shown")
+    assert shown.history == alone.history
+    assert all(shown.best[name].equal(alone.best[name]) for name in alone.best)
     (warning,) = capfd.readouterr().err.splitlines()
     assert warning.startswith(f"MLflow at {address} cannot be told of this training (")

@@ -5,10 +5,10 @@ import pytest
 import torch
 from helpers.pictures import images_of
 
+from whitepatch.cells.store import Store
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime, Train
-from whitepatch.training.checkpoint import Checkpoint
-from whitepatch.training.loop import Training, measure, predict, train
+from whitepatch.training.loop import Training, chosen_epoch, measure, predict, train
 from whitepatch.training.schedule import learning_rate
 from whitepatch.training.step import loss_of
 
@@ -88,10 +88,10 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(splits, whole, tmp_pa
     training = new()
     go_on(training, splits, stop_after=1)
     if by_file:
-        checkpoint = Checkpoint(tmp_path / "a.safetensors")
-        checkpoint.save(training)
+        store = Store(tmp_path, 1e9)
+        store.keep("a", training)
         training = new()
-        checkpoint.restore(training)
+        store.begin("a", training)
     torch.manual_seed(99)
     go_on(training, splits)
     assert training.history == whole.history
@@ -103,7 +103,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(splits, whole, tmp_pa
 
 def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(splits, whole):
     losses = [row["validation_loss"] for row in whole.history]
-    epoch = whole.chosen_epoch("validation")
+    epoch = chosen_epoch(whole.history, "validation")
     assert losses[epoch - 1] == min(losses)
     assert same(whole.epochs[epoch - 1], whole.best)
     assert same(whole.epochs[-1], whole.network.state_dict())
@@ -114,9 +114,7 @@ def test_the_chosen_epoch_has_the_lowest_loss_and_the_kept_weights_are_its(split
 
 
 def test_of_equal_losses_the_first_epoch_is_chosen():
-    training = Training.start("cnn", 0, CPU)
-    training.history = [{"test_loss": loss} for loss in (0.5, 0.25, 0.25)]
-    assert training.chosen_epoch("test") == 2
+    assert chosen_epoch([{"test_loss": loss} for loss in (0.5, 0.25, 0.25)], "test") == 2
 
 
 def test_a_network_learns_what_is_easy(splits):

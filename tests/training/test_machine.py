@@ -12,12 +12,7 @@ from whitepatch.training import machine
 RUNTIME = Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
 
 
-@pytest.fixture(autouse=True)
-def as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("default")
+pytestmark = pytest.mark.usefixtures("torch_as_before")
 
 
 def test_threads_and_determinism_are_set():

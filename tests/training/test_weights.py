@@ -8,7 +8,7 @@ from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.models.classifier import build
 from whitepatch.training import weights
-from whitepatch.training.loop import Training
+from whitepatch.training.loop import Trained
 
 CPU = torch.device("cpu")
 
@@ -16,18 +16,16 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def training():
     """Return a training of three epochs, of which the second was chosen."""
-    training = Training.start("cbam", 0, CPU, keep_epochs=True)
-    training.epochs = [dict(build("cbam", seed).state_dict()) for seed in (5, 6, 7)]
-    training.best = training.epochs[1]
-    training.history = [{"test_loss": loss} for loss in (0.5, 0.25, 0.5)]
-    return training
+    epochs = [dict(build("cbam", seed).state_dict()) for seed in (5, 6, 7)]
+    history = [{"test_loss": loss} for loss in (0.5, 0.25, 0.5)]
+    return Trained(history, epochs[1], epochs, {"device": "cpu"})
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch, training):
     """Stand in a folder with what the training left."""
     monkeypatch.chdir(tmp_path)
-    weights.write("demo", "cbam", {0: training}, "test", {"device": "cpu"})
+    weights.write("demo", "cbam", {0: training}, "test")
 
 
 def refused(call, *words):

@@ -5,7 +5,7 @@ bytes. So the table alone pins down a whole data set. Whoever loads images throu
 picture that has changed, and a pipeline stage that depends on the table depends on the pictures.
 """
 
-__all__ = ["COLUMNS", "Part", "load", "table"]
+__all__ = ["COLUMNS", "Part", "identity", "load", "table"]
 
 import csv
 import io
@@ -80,18 +80,33 @@ def load(manifest: Path, raw: Path, *splits: str) -> dict[str, Part]:
     Raises:
         UserError: An image is not the one that the manifest was made from.
     """
-    try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise UserError(
-            f"{manifest} is missing; make it with: dvc repro split@{manifest.stem}"
-        ) from None
+    lines = _lines(manifest)
     wanted = dict.fromkeys(line["split"] for line in lines if line["split"] in splits or not splits)
     return {
         split: _part([line for line in lines if line["split"] == split], manifest, raw)
         for split in wanted
     }
+
+
+def identity(manifest: Path) -> str:
+    """Return a digest of what trains, validates and tests: images and patches, in order.
+
+    Raises:
+        UserError: The manifest is missing.
+    """
+    columns = ("split", "label", "top", "left", "image")
+    text = "\n".join(",".join(line[name] for name in columns) for line in _lines(manifest))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _lines(manifest: Path) -> list[dict[str, str]]:
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(
+            f"{manifest} is missing; make it with: dvc repro split@{manifest.stem}"
+        ) from None
 
 
 def _part(lines: list[dict[str, str]], manifest: Path, raw: Path) -> Part:

@@ -4,6 +4,8 @@ There is no second default anywhere in the code: a key that is missing is an err
 """
 
 __all__ = [
+    "Cells",
+    "Condition",
     "Download",
     "Experiment",
     "Member",
@@ -19,6 +21,7 @@ __all__ = [
     "Sources",
     "Split",
     "Stl10",
+    "Sweep",
     "Train",
     "load",
     "of_protocol",
@@ -39,10 +42,11 @@ from whitepatch.errors import UserError, printable, short
 from whitepatch.params.base import Name, Strict
 from whitepatch.params.experiment import Experiment, Patch, Pixels, Rows, Score, Split, Train
 from whitepatch.params.sources import Download, Member, PhotoGroup, Photos, Sources, Stl10
+from whitepatch.params.sweeps import Condition, Sweep
 
 VARIANTS = Path(__file__).parents[1] / "models" / "variants"
 
-TAKEN = ("bench", "summary")
+TAKEN = ("bench", "summary", "sweeps")
 """Folders of reports/ that belong to no experiment."""
 
 T = TypeVar("T")
@@ -64,6 +68,14 @@ class Runtime(Strict):
         return self
 
 
+class Cells(Strict):
+    """How trainings are run and kept; nothing here can move a result."""
+
+    workers: Annotated[int, Field(ge=0, le=1024)]
+    any_machine: bool
+    limit: Annotated[float, Field(gt=0)]
+
+
 class Params(Strict):
     """The whole of params.yaml.
 
@@ -71,12 +83,14 @@ class Params(Strict):
     """
 
     runtime: Runtime
+    cells: Cells
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     shared: dict[str, Any]
     download: Download
     live: tuple[str, ...]
     sources: Sources
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
+    sweeps: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=128)], Sweep]
 
     @model_validator(mode="after")
     def _names_stand_for_something(self) -> "Params":
@@ -102,19 +116,46 @@ class Params(Strict):
     @model_validator(mode="after")
     def _rows_exist(self) -> "Params":
         for name, experiment in self.experiments.items():
-            for part, rows in experiment.split.parts().items():
-                source = getattr(self.sources, experiment.source)
-                most = source.num_rows(rows.file)
-                if rows.stop > most:
-                    raise ValueError(
-                        f"experiments.{name}.split.{part}.stop: the source has {most} rows "
-                        f"in its {rows.file} file, got {rows.stop}"
-                    )
+            self._check_rows(f"experiments.{name}", experiment)
         return self
+
+    @model_validator(mode="after")
+    def _sweeps_are_possible(self) -> "Params":
+        for name, sweep in self.sweeps.items():
+            what = f"sweeps.{name}"
+            for kind, named, known in (
+                ("experiment", sweep.experiment, tuple(self.experiments)),
+                ("variant", sweep.variant, self.variants),
+            ):
+                if named not in known:
+                    raise ValueError(
+                        f"{what}.{kind} must be one of {', '.join(known)}, got {named!r}; mend it, "
+                        "or take the sweep out"
+                    )
+            try:
+                for training in sweep.trainings(self.experiments[sweep.experiment]):
+                    self._check_rows(what, training.experiment)
+                    sweep.tests(training)
+            except ValueError as error:
+                raise ValueError(f"{what}: {error}") from None
+        return self
+
+    def _check_rows(self, what: str, experiment: Experiment) -> None:
+        for part, rows in experiment.split.parts().items():
+            most = getattr(self.sources, experiment.source).num_rows(rows.file)
+            if rows.stop > most:
+                raise ValueError(
+                    f"{what}.split.{part}.stop: the source has {most} rows in its {rows.file} "
+                    f"file, got {rows.stop}"
+                )
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment by name; a name that is not there is a `UserError`."""
         return self._named(self.experiments, "experiment", name)
+
+    def sweep(self, name: str) -> Sweep:
+        """Return a sweep by name; a name that is not there is a `UserError`."""
+        return self._named(self.sweeps, "sweep", name)
 
     def variant(self, name: str) -> str:
         """Return `name` if it is a variant of params.yaml, else raise `UserError`."""

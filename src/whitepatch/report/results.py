@@ -71,6 +71,20 @@ class Results:
         return next(iter(self.metrics.values()))
 
     @property
+    def elsewhere(self) -> list[str]:
+        """Which seeds were trained on another machine than the page names, and on which."""
+        named = self.any_variant["trained_on"]
+        machines = {
+            (metrics["title"], seed): metrics.get("trained_elsewhere", {}).get(
+                seed, metrics["trained_on"]
+            )
+            for metrics in self.metrics.values()
+            for seed in metrics["seeds"]
+        }
+        words = "{} seed {} on {device_name}, {threads} threads, torch {torch}"
+        return [words.format(*it, **there) for it, there in machines.items() if there != named]
+
+    @property
     def first_seed(self) -> Any:
         """Numbers of a seed of the first variant, for what all name alike."""
         return next(iter(self.any_variant["seeds"].values()))

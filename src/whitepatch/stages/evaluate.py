@@ -77,7 +77,7 @@ def main(name: str, variant: str) -> None:
             "images": json.loads(paths.origin(name).read_text(encoding="utf-8")),
             "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
-            "trained_on": record["trained_on"],
+            **{key: record[key] for key in record if key.startswith("trained_")},
             "num_test_images": len(images),
             "num_scored_images": int(truth.patched.sum()),
             "seeds": numbers,

@@ -5,15 +5,13 @@ edit in between it would record the old result as made from the new text, for ev
 (https://github.com/treeverse/dvc/issues/11058).
 """
 
-__all__ = ["Begun", "end_with_dvc", "name"]
+__all__ = ["PARENT", "Begun", "name"]
 
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from threading import Thread
 from typing import Any, Self
 
 from whitepatch import params, paths
@@ -28,32 +26,14 @@ PACKAGE = Path(__file__).parents[1]
 SUFFIXES = (".py", ".md", ".html", ".txt", ".mplstyle")
 """Of the package's files."""
 
-POLL = 0.25
-"""Seconds."""
-
 PARENT = os.getppid()
-"""Known before the stage imports what takes seconds."""
+"""DVC, for dvc.yaml says `exec`; known before the stage imports what takes seconds."""
 
 
 def name() -> str:
     """Return which stage DVC runs in this process, as dvc.lock names it; nothing without DVC."""
     # begun in a folder of the project, DVC names its file, too: ../dvc.yaml:train@demo-cnn
     return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
-
-
-def end_with_dvc() -> None:
-    """End this process as soon as the DVC that started it is gone, at whatever point it is.
-
-    dvc.yaml says `exec`, so that DVC is the parent and no shell. Files are written whole or not at
-    all, and a training goes on from its checkpoint.
-    """
-
-    def watch() -> None:
-        while os.getppid() == PARENT:
-            time.sleep(POLL)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -117,9 +97,12 @@ def _reads() -> tuple[list[str], list[Path]]:
 
     verb, _, subject = name().partition("@")
     first, _, variant = subject.partition("-")
-    experiment = params.load().experiments.get(first)
-    named = {"key": first, "item.experiment": first, "item.variant": variant}
+    parameters = params.load()
+    experiment = parameters.experiments.get(first)
+    named = {"key": subject, "item.experiment": first, "item.variant": variant}
     named["item.source"] = experiment.source if experiment else ""
+    if sweep := parameters.sweeps.get(subject):
+        named |= {"item.experiment": sweep.experiment, "item.variant": sweep.variant}
     stage = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"][verb]
     stage = stage.get("do", stage)
     keys, places = (

@@ -1,122 +1,123 @@
-"""A training that is shown in MLflow while it runs, without ever waiting for it.
+"""Trainings that are shown in MLflow while they run, without ever waiting for it.
 
-The training hands events to a process beside it (`reporter`), which alone speaks with MLflow. What
-happens there, a server that is down, hangs or dies, cannot reach the training: its result is the
-same, and at its end it waits for that process `GRACE` seconds at most.
+What happens is handed to a process beside them (`reporter`), which alone speaks with MLflow. What
+happens there, a server that is down, hangs or dies, cannot reach a training: its result is the
+same, and at the end that process is waited for `GRACE` seconds at most.
 """
 
-__all__ = ["Follower", "follow"]
+__all__ = ["follow", "shown"]
 
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from math import inf
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from whitepatch import programs, sources
+import torch
+
+from whitepatch import paths, programs, sources
+from whitepatch.cells.worker import Order, Show, Tell
+from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps.extract import looking
-from whitepatch.models.classifier import title
+from whitepatch.models.classifier import build, title
 from whitepatch.params import Params, protocol
 from whitepatch.tracking import naming, store
-from whitepatch.training.loop import Splits, Training
 
 GRACE = 5.0
-"""Seconds that the end of a training waits for MLflow, after all else is done."""
+"""Seconds that the end of trainings waits for MLflow, after all else is done."""
 
 NICE = 10
-"""Priority of the process that speaks with MLflow, below the training's."""
+"""Priority of the process that speaks with MLflow, below the trainings'."""
 
-BATCHES, PANELS = 0.5, 5.0
-"""Seconds between two batches of events, and between two panels: epochs may take 60 ms."""
+BATCHES = 0.5
+"""Seconds between two batches of events: epochs may take 60 ms."""
+
+Events = SimpleQueue[tuple[str, str, Any] | None]
+"""Key, event and content, as `worker.Tell` takes them; at the end None."""
 
 
-@dataclass
-class Follower:
-    """Tells of one seed after the other; without a reporter that runs it says nothing.
+def shown(name: str, params: Params) -> Show | None:
+    """Return which maps a training tells of while it runs; None if it is not shown live."""
+    score = params.experiment(name).score
+    return Show(looking, score.first, score.first + score.panel) if name in params.live else None
 
-    Attributes:
-        images: Those of the panel.
-        num_images: How many are learned in an epoch.
-        seeds: What the reporter is told of a seed's run before it begins, by seed.
-        reporter: The process that is told.
+
+@contextmanager
+def follow(
+    orders: Sequence[Order], params: Params, here: Mapping[str, str | int]
+) -> Iterator[Tell]:
+    """Yield what hears of trainings until the block ends, and tells MLflow.
+
+    Nothing is told of experiments that are not among `live` in params.yaml.
+
+    Args:
+        orders: The cells that may be trained.
+        params: All parameters.
+        here: The machine, see `machine.environment`.
     """
+    live = {order.key: order for order in orders if order.experiment in params.live}
+    events: Events = SimpleQueue()
+    reporters: list[subprocess.Popen[bytes] | None] = []  # none before there is anything to tell
 
-    images: DeviceImages | None = None
-    num_images: int = 0
-    seeds: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    reporter: "subprocess.Popen[bytes] | None" = None
-    _events: "SimpleQueue[tuple[str, Any] | None]" = field(default_factory=SimpleQueue)
-    _since: float = 0.0
-    _panel: tuple[int, float] = (0, -inf)  # the epoch of the last one, and when
+    def hear(event: tuple[str, str, Any]) -> None:
+        key, what, content = event
+        if key not in live or what == "images":
+            return
+        if not reporters:
+            reporters.append(_begun(live, params, here, events))
+        if reporters[0] is None or reporters[0].poll() is not None:
+            return
+        if what == "begin":
+            content = [_told(row) for row in content]
+        events.put((key, what, _told(content) if what == "epoch" else content))
 
-    def begin(self, seed: int, training: Training) -> None:
-        """Tell of a seed that begins, or goes on from its checkpoint."""
-        self._say("begin", self.seeds.get(seed))
-        for row in training.history:
-            self._say("epoch", _told(row))
-        self._since, self._panel = time.monotonic(), (0, -inf)
+    try:
+        yield hear
+    finally:
+        events.put(None)
+        for reporter in filter(None, reporters):
+            try:
+                reporter.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                reporter.kill()
+                reporter.wait()
+                print(store.untold("it does not answer in time"), file=sys.stderr)  # noqa: T201
 
-    def epoch(self, training: Training) -> None:
-        """Tell of an epoch that is done."""
-        speed = self.num_images / (time.monotonic() - self._since)
-        self._say("epoch", _told(training.history[-1]) | {"images_per_second": speed})
-        if time.monotonic() - self._panel[1] >= PANELS:
-            self._show(training)
-        # what was told is no part of the next epoch
-        self._since = time.monotonic()
 
-    def finish(self, training: Training) -> None:
-        """Tell that a seed is done."""
-        if self._panel[0] < len(training.history):
-            self._show(training)
-        self._say("finish", None)
+def _begun(
+    live: Mapping[str, Order], params: Params, here: Mapping[str, str | int], events: Events
+) -> "subprocess.Popen[bytes] | None":
+    """Start the reporter, and what feeds it with events; None if it cannot be started."""
+    if (reporter := _started()) is not None:
+        about = {
+            "runs": {key: _run(order, params, here) for key, order in live.items()},
+            "panels": {it: _panel(it, params) for it in {one.experiment for one in live.values()}},
+            "variants": params.variants,
+        }
+        Thread(target=_feed, args=(reporter, about, events), daemon=True).start()
+    return reporter
 
-    def _show(self, training: Training) -> None:
-        if self.images and self._is_heard():
-            epoch = len(training.history)
-            self._say("panel", (epoch, looking(training.network, self.images)))
-            self._panel = epoch, time.monotonic()
 
-    def _say(self, what: str, content: Any) -> None:
-        if self._is_heard():
-            self._events.put((what, content))
-
-    def _is_heard(self) -> bool:
-        return self.reporter is not None and self.reporter.poll() is None
-
-    def feed(self, about: Mapping[str, Any]) -> None:
-        """Write to the reporter what it must know, then events in batches until there is none."""
-        assert self.reporter is not None and self.reporter.stdin is not None  # noqa: S101, PT018
-        # a reporter that is gone has said why
-        with suppress(OSError), self.reporter.stdin as pipe:
-            pickle.dump(about, pipe)
-            while True:
-                batch = [self._events.get()]
-                while not self._events.empty():
-                    batch.append(self._events.get())
-                pickle.dump([event for event in batch if event], pipe)
-                pipe.flush()
-                if batch[-1] is None:
-                    return
-                time.sleep(BATCHES)
-
-    def close(self) -> None:
-        """Wait until all is told, but not for long."""
-        assert self.reporter is not None  # noqa: S101 -- for the type checker
-        self._events.put(None)
-        try:
-            self.reporter.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            self.reporter.kill()
-            self.reporter.wait()
-            print(store.untold("it does not answer in time"), file=sys.stderr)  # noqa: T201
+def _run(order: Order, params: Params, here: Mapping[str, str | int]) -> dict[str, Any]:
+    """Return what the reporter must know of a cell's run before it begins."""
+    name, variant, seed = order.experiment, order.cell.variant, order.cell.seed
+    experiment = params.experiment(name)
+    num_parameters = sum(weight.numel() for weight in build(variant, seed).parameters())
+    words = sources.find(experiment.source).describe(params).words
+    rules = protocol(experiment)
+    return {
+        "experiment": name,
+        "key": naming.key(name, variant, seed),
+        "name": naming.name(name, variant, seed),
+        "title": title(variant),
+        "tags": naming.tags(name, variant, seed, title(variant)),
+        "params": naming.parameters(variant, seed, rules, words, num_parameters, here),
+    }
 
 
 def _told(row: Mapping[str, float]) -> dict[str, float]:
@@ -125,59 +126,21 @@ def _told(row: Mapping[str, float]) -> dict[str, float]:
     return numbers | {"at": int(time.time() * 1000)}
 
 
-@contextmanager
-def follow(
-    name: str,
-    variant: str,
-    params: Params,
-    splits: Splits,
-    trainings: Mapping[int, Training],
-    environment: Mapping[str, str | int],
-) -> Iterator[Follower]:
-    """Follow the trainings of a variant until the block ends; how it ends is told, too.
-
-    Nothing is followed unless the experiment is one of `live` in params.yaml.
-
-    Args:
-        name: Of the experiment.
-        variant: Of it.
-        params: All parameters.
-        splits: Its images; the first of those whose maps are kept make the panel.
-        trainings: By seed.
-        environment: On what they run.
-    """
-    reporter = _started() if name in params.live else None
-    if reporter is None:
-        yield Follower()
-        return
-    experiment = params.experiment(name)
-    score, rules = experiment.score, protocol(experiment)
-    images = splits["test"].part(score.first, score.first + score.panel)
-    network = next(iter(trainings.values())).network
-    num_parameters = sum(weight.numel() for weight in network.parameters())
-    words = sources.find(experiment.source).describe(params).words
-    seeds = {
-        seed: {
-            "key": naming.key(name, variant, seed),
-            "name": naming.name(name, variant, seed),
-            "title": title(variant),
-            "tags": naming.tags(name, variant, seed, title(variant)),
-            "params": naming.parameters(variant, seed, rules, words, num_parameters, environment),
-        }
-        for seed in trainings
-    }
-    follower = Follower(images, len(splits["train"]), seeds, reporter)
-    about = {
-        "experiment": naming.experiment(name),
-        "tags": naming.experiment_tags(name, [title(variant)], []),
-        "variants": params.variants,
-        "panel": _panel(images),
-    }
-    Thread(target=follower.feed, args=(about,), daemon=True).start()
-    try:
-        yield follower
-    finally:
-        follower.close()
+def _feed(reporter: "subprocess.Popen[bytes]", about: Mapping[str, Any], events: Events) -> None:
+    """Write to the reporter what it must know, then events in batches until there is none."""
+    assert reporter.stdin is not None  # noqa: S101 -- for the type checker
+    # a reporter that is gone has said why
+    with suppress(OSError), reporter.stdin as pipe:
+        pickle.dump(about, pipe)
+        while True:
+            batch = [events.get()]
+            while not events.empty():
+                batch.append(events.get())
+            pickle.dump([event for event in batch if event], pipe)
+            pipe.flush()
+            if batch[-1] is None:
+                return
+            time.sleep(BATCHES)
 
 
 def _started() -> "subprocess.Popen[bytes] | None":
@@ -197,13 +160,18 @@ def _started() -> "subprocess.Popen[bytes] | None":
         return None
 
 
-def _panel(images: DeviceImages) -> dict[str, Any]:
-    """Return the arguments of `figures.panels.Panel`."""
+def _panel(name: str, params: Params) -> dict[str, Any]:
+    """Return the arguments of `figures.panels.Panel` for the pictures of an experiment."""
+    experiment = params.experiment(name)
+    raw, score = paths.raw(experiment.source), experiment.score
+    test = manifest.load(paths.split(name), raw, "test")["test"]
+    images = DeviceImages.of(test, experiment.patch, experiment.pixels, torch.device("cpu"))
+    images = images.part(score.first, score.first + score.panel)
     pixels = images.pixels
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return {
-        "pictures": (shown / 255).clamp(0, 1).cpu().numpy(),
-        "tops": images.tops.cpu().numpy(),
-        "lefts": images.lefts.cpu().numpy(),
+        "pictures": (shown / 255).clamp(0, 1).numpy(),
+        "tops": images.tops.numpy(),
+        "lefts": images.lefts.numpy(),
         "size": images.patch.size,
     }

@@ -105,7 +105,7 @@ def _seed(
         metrics["protocol"],
         metrics["images"]["words"],
         metrics["num_parameters"],
-        metrics["trained_on"],
+        metrics.get("trained_elsewhere", {}).get(str(seed), metrics["trained_on"]),
     )
     content = json.dumps([FORMAT, protocol, series, final, place, stands, registered])
     tags = naming.tags(name, variant, seed, metrics["title"])

@@ -1,8 +1,8 @@
-"""The process that tells MLflow of a training, beside which it runs; `following` starts it.
+"""The process that tells MLflow of trainings, beside which it runs; `following` starts it.
 
 It reads batches of events from its standard input. At the first trouble it says so in one line and
-ends: the training goes on without it, and `publish` shows the result afterwards. If the events end
-before a seed is finished, its training has failed or was killed.
+ends: the trainings go on without it, and `publish` shows the result afterwards. If the events end
+before a cell is finished, its training has failed or was killed.
 """
 
 import logging
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from whitepatch.tracking import store
+from whitepatch.tracking import naming, store
 from whitepatch.tracking.publishing import BATCH
 
 if TYPE_CHECKING:
@@ -28,91 +28,127 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Reporter:
-    """Tells MLflow of one seed after the other.
+class Running:
+    """A run that is being told of.
 
     Attributes:
-        about: What all seeds share, as `following` opens with it.
+        told: What is known of it, as `following` opens with it.
+        run_id: In MLflow.
+        metrics: Not sent yet.
+        panel: The newest that was not drawn yet: its epoch and maps.
+    """
+
+    told: Mapping[str, Any]
+    run_id: str
+    metrics: "list[Metric]" = field(default_factory=list)
+    panel: tuple[int, Mapping[str, Any]] | None = None
+
+
+@dataclass
+class Reporter:
+    """Tells MLflow of cells, several of which may run at once.
+
+    Attributes:
+        about: `runs` by key, `panels` by experiment, and all `variants`, as `following` opens with.
     """
 
     about: Mapping[str, Any]
     _client: "MlflowClient" = field(default_factory=store.client)
-    _experiment_id: str = ""
-    _run: Mapping[str, Any] = field(default_factory=dict)
-    _run_id: str = ""
-    _metrics: "list[Metric]" = field(default_factory=list)
-    _panel: tuple[int, Mapping[str, Any]] | None = None
+    _experiments: dict[str, str] = field(default_factory=dict)
+    _running: dict[str, Running] = field(default_factory=dict)
     _monitor: "SystemMetricsMonitor | None" = None
+    _watched: str = ""
 
     def __post_init__(self) -> None:
-        self._experiment_id = store.experiment(
-            self._client, self.about["experiment"], self.about["tags"], renew=False
-        )
+        told = self.about["runs"].values()
+        for name in dict.fromkeys(run["experiment"] for run in told):
+            titles = {run["title"]: None for run in told if run["experiment"] == name}
+            tags = naming.experiment_tags(name, list(titles), [])
+            self._experiments[name] = store.experiment(
+                self._client, naming.experiment(name), tags, renew=False
+            )
 
-    def tell(self, events: Iterable[tuple[str, Any]]) -> None:
-        """Tell MLflow of events: all numbers together, and only the newest panel."""
-        from mlflow.entities import Metric
-
-        for what, content in events:
+    def tell(self, events: Iterable[tuple[str, str, Any]]) -> None:
+        """Tell MLflow of events: all numbers together, and only the newest panel of each run."""
+        for key, what, content in events:
             if what == "begin":
-                self._begin(content)
+                self._begin(key)
+                for row in content:
+                    self._epoch(key, row)
             elif what == "epoch":
-                self._metrics += [
-                    Metric(name, value, content["at"], int(content["epoch"]))
-                    for name, value in content.items()
-                    if name not in ("epoch", "at")
-                ]
+                self._epoch(key, content)
             elif what == "panel":
-                self._panel = content
+                self._running[key].panel = content
             else:
-                self._send()
-                self.end("FINISHED")
-        self._send()
+                self._send(self._running[key])
+                self._end(key, "FINISHED")
+        for running in self._running.values():
+            self._send(running)
 
     def end(self, status: str) -> None:
-        """End the run of a seed, if there is one."""
-        if self._monitor:
-            self._monitor.finish()
-            self._monitor = None
-        if self._run_id:
-            self._client.set_terminated(self._run_id, status)
-            self._run_id = ""
+        """End all runs that are not finished."""
+        for key in list(self._running):
+            self._end(key, status)
 
-    def _begin(self, run: Mapping[str, Any]) -> None:
+    def _epoch(self, key: str, row: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        self._running[key].metrics += [
+            Metric(name, value, int(row["at"]), int(row["epoch"]))
+            for name, value in row.items()
+            if name not in ("epoch", "at")
+        ]
+
+    def _begin(self, key: str) -> None:
         from mlflow.entities import Param
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         from whitepatch.figures import style
 
+        run = self.about["runs"][key]
         colour = style.colours(self.about["variants"])[run["tags"]["variant"]]
         tags = run["tags"] | {store.KEY: run["key"], store.OWNER: store.clone()}
         tags["mlflow.runColor"] = colour
-        made = self._client.create_run(self._experiment_id, run_name=run["name"], tags=tags)
-        self._run, self._run_id = run, str(made.info.run_id)
+        where = self._experiments[run["experiment"]]
+        made = self._client.create_run(where, run_name=run["name"], tags=tags)
+        self._running[key] = Running(run, str(made.info.run_id))
         params = [Param(name, str(value)) for name, value in run["params"].items()]
-        self._client.log_batch(self._run_id, params=params)
-        self._monitor = SystemMetricsMonitor(self._run_id, tracking_uri=store.tracking_uri())
-        self._monitor.start()
+        self._client.log_batch(made.info.run_id, params=params)
+        if self._monitor is None:  # the machine is the same for all; one run at a time shows it
+            self._watched = key
+            self._monitor = SystemMetricsMonitor(
+                str(made.info.run_id), tracking_uri=store.tracking_uri()
+            )
+            self._monitor.start()
 
-    def _send(self) -> None:
-        for start in range(0, len(self._metrics), BATCH):
-            self._client.log_batch(self._run_id, metrics=self._metrics[start : start + BATCH])
-        self._metrics.clear()
-        if self._panel:
-            epoch, maps = self._panel
-            self._client.log_image(self._run_id, self._drawn(maps), key="maps", step=epoch)
-            self._panel = None
+    def _end(self, key: str, status: str) -> None:
+        running = self._running.pop(key)
+        if self._monitor and self._watched == key:
+            self._monitor.finish()
+            self._monitor = None
+        self._client.set_terminated(running.run_id, status)
 
-    def _drawn(self, maps: Mapping[str, Any]) -> Image.Image:
+    def _send(self, running: Running) -> None:
+        for start in range(0, len(running.metrics), BATCH):
+            some = running.metrics[start : start + BATCH]
+            self._client.log_batch(running.run_id, metrics=some)
+        running.metrics.clear()
+        if running.panel:
+            epoch, maps = running.panel
+            drawn = self._drawn(running.told, maps)
+            self._client.log_image(running.run_id, drawn, key="maps", step=epoch)
+            running.panel = None
+
+    def _drawn(self, run: Mapping[str, Any], maps: Mapping[str, Any]) -> Image.Image:
         from whitepatch.figures import style
         from whitepatch.figures.panels import Panel, attention_panel
 
-        panel, variant = Panel(**self.about["panel"]), self._run["tags"]["variant"]
+        panel, variant = Panel(**self.about["panels"][run["experiment"]]), run["tags"]["variant"]
         figure = attention_panel(
             panel,
             {variant: {f"map/{name}": values[None] for name, values in maps.items()}},
             [(variant, name, "") for name in maps],
-            {variant: self._run["title"]},
+            {variant: run["title"]},
             0,
             range(len(panel)),
         )

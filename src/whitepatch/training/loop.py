@@ -1,9 +1,19 @@
 """One training loop for all variants."""
 
-__all__ = ["Splits", "Training", "Weights", "measure", "predict", "train"]
+__all__ = [
+    "Row",
+    "Splits",
+    "Trained",
+    "Training",
+    "Weights",
+    "chosen_epoch",
+    "measure",
+    "predict",
+    "train",
+]
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,10 +72,28 @@ class Training:
         """Return a copy of the weights as they are now."""
         return {name: value.clone() for name, value in self.network.state_dict().items()}
 
-    def chosen_epoch(self, choose: str) -> int:
-        """Return the epoch of the lowest loss on the split `choose`; of equals the first."""
-        losses = [row[f"{choose}_loss"] for row in self.history]
-        return losses.index(min(losses)) + 1
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training leaves.
+
+    Attributes:
+        history: One row for each epoch.
+        best: Weights at the chosen epoch.
+        epochs: Weights after each epoch, where they were kept; else None.
+        trained_on: See `machine.environment`.
+    """
+
+    history: list[Row]
+    best: Weights
+    epochs: list[Weights] | None
+    trained_on: Mapping[str, str | int]
+
+
+def chosen_epoch(history: Sequence[Mapping[str, float]], choose: str) -> int:
+    """Return the epoch of the lowest loss on the split `choose`; of equals the first."""
+    losses = [row[f"{choose}_loss"] for row in history]
+    return losses.index(min(losses)) + 1
 
 
 def train(
@@ -81,7 +109,7 @@ def train(
     """Train one seed to the end, in place, from wherever `training` stands.
 
     Args:
-        training: New, or restored from a checkpoint.
+        training: New, or as it was left between two epochs.
         seed: Names the generators of order and dropout, anew in every epoch; so a resumed
             training goes on exactly as if it had not stopped.
         splits: Images on the device.
@@ -119,7 +147,7 @@ def train(
                 )
         _refuse_what_is_not_finite(losses, row, seed, steps_per_epoch, params)
         training.history.append(row)
-        if training.chosen_epoch(params.choose) == epoch:
+        if chosen_epoch(training.history, params.choose) == epoch:
             training.best = training.weights()
         if training.epochs is not None:
             training.epochs.append(training.weights())

@@ -1,11 +1,12 @@
 """The machine: device, threads, determinism, memory."""
 
-__all__ = ["environment", "prepare"]
+__all__ = ["device", "environment", "here", "prepare", "words"]
 
 import ctypes
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -31,8 +32,8 @@ def prepare(runtime: Runtime) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(runtime.threads)
     _keep_large_blocks()
-    device = _device(runtime)
-    if runtime.precision == "tf32" and device.type == "cpu":
+    where = device(runtime)
+    if runtime.precision == "tf32" and where.type == "cpu":
         raise UserError(
             "params.yaml: runtime.precision is tf32, which only a GPU has, but the device is the "
             "CPU; use fp32"
@@ -41,10 +42,15 @@ def prepare(runtime: Runtime) -> torch.device:
     rounding = "tf32" if runtime.precision == "tf32" else "ieee"
     torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = rounding
-    return device
+    return where
 
 
-def _device(runtime: Runtime) -> torch.device:
+def device(runtime: Runtime) -> torch.device:
+    """Return the device that params.yaml asks for.
+
+    Raises:
+        UserError: `runtime.device` is cuda and there is none.
+    """
     if runtime.device == "cpu" or (runtime.device == "auto" and not torch.cuda.is_available()):
         if runtime.device == "auto" and (reason := _why_no_cuda()):
             print(f"device: auto takes the CPU, although a GPU is there: {reason}", file=sys.stderr)  # noqa: T201
@@ -58,15 +64,25 @@ def _device(runtime: Runtime) -> torch.device:
     return torch.device("cuda")
 
 
-def environment(device: torch.device) -> dict[str, str | int]:
+def here(runtime: Runtime) -> dict[str, str | int]:
+    """Prepare this process as `prepare` does, and return its `environment`."""
+    return environment(prepare(runtime))
+
+
+def environment(where: torch.device) -> dict[str, str | int]:
     """Return what shapes the bytes of a result besides code, data and parameters."""
-    cuda = device.type == "cuda"
+    cuda = where.type == "cuda"
     return {
-        "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "device": where.type,
+        "device_name": torch.cuda.get_device_name(where) if cuda else _processor(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+
+
+def words(environment: Mapping[str, str | int]) -> str:
+    """Return what people call a machine, of which `environment` is known."""
+    return "{device_name}, {threads} threads, torch {torch}".format_map(environment)
 
 
 def _why_no_cuda() -> str | None:

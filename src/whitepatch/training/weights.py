@@ -15,43 +15,44 @@ from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.files import replacing, write_json
 from whitepatch.models.classifier import Classifier, build
-from whitepatch.training.loop import Training, Weights
+from whitepatch.training.loop import Trained, Weights, chosen_epoch
 
 
 def write(
     name: str,
     variant: str,
-    trainings: Mapping[int, Training],
+    trained: Mapping[int, Trained],
     choose: str,
-    environment: Mapping[str, str | int],
 ) -> None:
     """Write the folder of a variant whose trainings are done, whole or not at all.
 
     Args:
         name: Of the experiment.
         variant: Of it.
-        trainings: By seed; one that kept the weights of its epochs has these written, too.
+        trained: By seed; one that kept the weights of its epochs has these written, too.
         choose: The split whose lowest loss chooses the epoch.
-        environment: On what they ran, see `machine.environment`.
     """
     with replacing(paths.model(name, variant)) as folder:
         folder.mkdir()
-        for seed, training in trainings.items():
-            _save(training.best, folder / paths.weights(name, variant, seed).name)
-            if training.epochs:
+        for seed, one in trained.items():
+            _save(one.best, folder / paths.weights(name, variant, seed).name)
+            if one.epochs:
                 named = {
                     f"{epoch}.{key}": tensor
-                    for epoch, weights in enumerate(training.epochs, start=1)
+                    for epoch, weights in enumerate(one.epochs, start=1)
                     for key, tensor in weights.items()
                 }
                 _save(named, folder / paths.epochs(name, variant).name)
+        machines = {str(seed): dict(one.trained_on) for seed, one in trained.items()}
+        here = next(iter(machines.values()))
+        elsewhere = {seed: there for seed, there in machines.items() if there != here}
         record = {
             "chosen_by": choose,
             "chosen_epoch": {
-                str(seed): training.chosen_epoch(choose) for seed, training in trainings.items()
+                str(seed): chosen_epoch(one.history, choose) for seed, one in trained.items()
             },
-            "trained_on": environment,
-        }
+            "trained_on": here,
+        } | ({"trained_elsewhere": elsewhere} if elsewhere else {})
         write_json(folder / paths.training_record(name, variant).name, record)
 
 
