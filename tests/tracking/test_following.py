@@ -40,6 +40,7 @@ def test_every_epoch_is_shown_then_how_it_ended_and_publish_replaces_it(
     monkeypatch.setattr(following, "GRACE", 120.0)
     monkeypatch.setattr(following, "NICE", 0)
     monkeypatch.setattr(worker, "PANELS", 1000.0)
+    monkeypatch.setattr(worker, "KEEP", 0.0)
     keep, kept = Store.keep, []
 
     def fail(store, key, training):
@@ -102,6 +103,20 @@ def test_what_comes_at_once_is_sent_at_once_and_only_the_newest_panel_is_drawn()
     assert runs.keys() == {"x", "y"}
 
 
+def test_what_is_over_before_a_late_reporter_comes_to_it_is_left_to_publish():
+    told = {"experiment": "demo", "title": "", "name": "", "tags": {"variant": VARIANT}}
+    about = {"runs": {it: told | {"key": it, "params": {}} for it in "xy"}, "variants": [VARIANT]}
+    reporter = Reporter(about)
+    row = {"epoch": 1, "at": 7, "test_loss": 0.5}
+    begun = [("y", "begin", []), ("y", "epoch", row)]
+    over = [("x", "begin", []), ("x", "epoch", row), ("x", "finish", None)]
+    assert reporter.tell([*over, *begun], due=time.monotonic()) == 1
+    assert reporter.tell([("y", "finish", None)], due=time.monotonic()) == 0
+    _, runs = found("whitepatch-demo")
+    assert [run.info.status for run in runs.values()] == ["FINISHED"]
+    assert runs.keys() == {"y"}
+
+
 @contextmanager
 def silent():
     """A server that takes connections and never answers."""
@@ -149,7 +164,7 @@ def test_a_server_in_trouble_costs_a_training_seconds_and_one_line(
     assert took < seconds + following.GRACE + 10, "generous, for a machine that is busy"
     (warning,) = warnings(capfd)
     assert f"MLflow at {address} cannot be told of this training (" in warning
-    assert warning.endswith("; `whitepatch publish` shows the result afterwards")
+    assert warning.endswith(", and `whitepatch publish` shows it")
 
 
 def test_a_reporter_that_stands_still_does_not_hold_a_training(
@@ -177,4 +192,4 @@ def test_a_machine_that_starts_no_more_processes_costs_a_training_one_line(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert same(*trained(small(everything, live=True), tmp_path), alone[0])
     (warning,) = warnings(capfd)
-    assert "([Errno 11] Resource temporarily unavailable), which goes on all the same" in warning
+    assert "([Errno 11] Resource temporarily unavailable); its result is the same" in warning

@@ -1,19 +1,25 @@
 """The process that tells MLflow of trainings, beside which it runs; `following` starts it.
 
-It reads batches of events from its standard input. At the first trouble it says so in one line and
-ends: the trainings go on without it, and `publish` shows the result afterwards. If the events end
-before a cell is finished, its training has failed or was killed.
+It reads batches of events from its standard input, and tells of all that wait at once, so it can
+be late, but falls no further behind; of trainings that are over before it comes to them it tells
+nothing if it is late. At the first trouble it says so in one line and ends. In either case the
+trainings go on, and `publish` shows the result afterwards. If the events end before a cell is
+finished, its training has failed or was killed.
 """
 
 import logging
 import os
 import pickle
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -23,8 +29,11 @@ from whitepatch.tracking.publishing import BATCH
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Param
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+LATE = 2.5
+"""Seconds that an event has waited when its reporter is behind; half of what it has at the end."""
 
 
 @dataclass
@@ -34,12 +43,14 @@ class Running:
     Attributes:
         told: What is known of it, as `following` opens with it.
         run_id: In MLflow.
-        metrics: Not sent yet.
+        params: Not sent yet.
+        metrics: The same.
         panel: The newest that was not drawn yet: its epoch and maps.
     """
 
     told: Mapping[str, Any]
     run_id: str
+    params: "list[Param]"
     metrics: "list[Metric]" = field(default_factory=list)
     panel: tuple[int, Mapping[str, Any]] | None = None
 
@@ -68,9 +79,24 @@ class Reporter:
                 self._client, naming.experiment(name), tags, renew=False
             )
 
-    def tell(self, events: Iterable[tuple[str, str, Any]]) -> None:
-        """Tell MLflow of events: all numbers together, and only the newest panel of each run."""
+    def tell(self, events: Sequence[tuple[str, str, Any]], *, due: float = inf) -> int:
+        """Tell MLflow of events: all numbers together, and one panel, of the newest maps.
+
+        Args:
+            events: In order.
+            due: After this, as `time.monotonic()` has it, cells that begin and finish among them
+                are passed over.
+
+        Returns:
+            How many are.
+        """
+        over = {key for key, what, _ in events if what == "finish"}
+        passed = set()
         for key, what, content in events:
+            if what == "begin" and key in over - self._running.keys() and time.monotonic() > due:
+                passed.add(key)
+            if key in passed:
+                continue
             if what == "begin":
                 self._begin(key)
                 for row in content:
@@ -84,6 +110,9 @@ class Reporter:
                 self._end(key, "FINISHED")
         for running in self._running.values():
             self._send(running)
+        self._watch()
+        self._draw_one()
+        return len(passed)
 
     def end(self, status: str) -> None:
         """End all runs that are not finished."""
@@ -101,7 +130,6 @@ class Reporter:
 
     def _begin(self, key: str) -> None:
         from mlflow.entities import Param
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         from whitepatch.figures import style
 
@@ -111,14 +139,17 @@ class Reporter:
         tags["mlflow.runColor"] = colour
         where = self._experiments[run["experiment"]]
         made = self._client.create_run(where, run_name=run["name"], tags=tags)
-        self._running[key] = Running(run, str(made.info.run_id))
         params = [Param(name, str(value)) for name, value in run["params"].items()]
-        self._client.log_batch(made.info.run_id, params=params)
-        if self._monitor is None:  # the machine is the same for all; one run at a time shows it
-            self._watched = key
-            self._monitor = SystemMetricsMonitor(
-                str(made.info.run_id), tracking_uri=store.tracking_uri()
-            )
+        self._running[key] = Running(run, str(made.info.run_id), params)
+
+    def _watch(self) -> None:
+        """Show the machine with one run at a time, for it is the same for all."""
+        if self._monitor is None and self._running:
+            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+            self._watched = next(iter(self._running))
+            run_id = self._running[self._watched].run_id
+            self._monitor = SystemMetricsMonitor(run_id, tracking_uri=store.tracking_uri())
             self._monitor.start()
 
     def _end(self, key: str, status: str) -> None:
@@ -129,15 +160,22 @@ class Reporter:
         self._client.set_terminated(running.run_id, status)
 
     def _send(self, running: Running) -> None:
-        for start in range(0, len(running.metrics), BATCH):
-            some = running.metrics[start : start + BATCH]
-            self._client.log_batch(running.run_id, metrics=some)
-        running.metrics.clear()
-        if running.panel:
-            epoch, maps = running.panel
-            drawn = self._drawn(running.told, maps)
-            self._client.log_image(running.run_id, drawn, key="maps", step=epoch)
-            running.panel = None
+        while running.params or running.metrics:
+            number = BATCH - len(running.params)
+            some, running.metrics = running.metrics[:number], running.metrics[number:]
+            self._client.log_batch(running.run_id, metrics=some, params=running.params)
+            running.params = []
+
+    def _draw_one(self) -> None:
+        """Draw one panel; it takes long, and the others may be out of date by then."""
+        for key, running in self._running.items():
+            if running.panel:
+                epoch, maps = running.panel
+                drawn = self._drawn(running.told, maps)
+                self._client.log_image(running.run_id, drawn, key="maps", step=epoch)
+                running.panel = None
+                self._running[key] = self._running.pop(key)  # the others first, next time
+                return
 
     def _drawn(self, run: Mapping[str, Any], maps: Mapping[str, Any]) -> Image.Image:
         from whitepatch.figures import style
@@ -167,14 +205,42 @@ def main(nice: int) -> None:
     status = 0
     try:
         reporter = Reporter(pickle.load(sys.stdin.buffer))  # noqa: S301 -- the training's own
-        with suppress(EOFError):
-            while True:
-                reporter.tell(pickle.load(sys.stdin.buffer))  # noqa: S301
-        reporter.end("FAILED")
+        if passed := _tell(reporter, _batches()):
+            print(store.late(passed), file=sys.stderr, flush=True)  # noqa: T201
     except Exception as error:
         print(store.untold(store.reason(error)), file=sys.stderr, flush=True)  # noqa: T201
         status = 1
     os._exit(status)  # no thread of MLflow's holds us
+
+
+def _batches() -> "SimpleQueue[tuple[float, list[Any]] | None]":
+    """Return a queue that fills with batches, and when each came; at the end None."""
+    batches: SimpleQueue[tuple[float, list[Any]] | None] = SimpleQueue()
+
+    def read() -> None:
+        with suppress(EOFError):
+            while True:
+                batch = pickle.load(sys.stdin.buffer)  # noqa: S301
+                batches.put((time.monotonic(), batch))
+        batches.put(None)
+
+    Thread(target=read, daemon=True).start()
+    return batches
+
+
+def _tell(reporter: Reporter, batches: "SimpleQueue[tuple[float, list[Any]] | None]") -> int:
+    """Tell of batches until they end; return how many trainings were passed over."""
+    ready, passed, ended = time.monotonic(), 0, False
+    while not ended:
+        waiting = [batches.get()]
+        while not batches.empty():
+            waiting.append(batches.get())
+        ended = waiting[-1] is None
+        events = [event for batch in filter(None, waiting) for event in batch[1]]
+        came = waiting[0][0] if waiting[0] else inf
+        passed += reporter.tell(events, due=max(came, ready) + LATE)
+    reporter.end("FAILED")
+    return passed
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ __all__ = [
     "experiment",
     "is_ours",
     "is_own",
+    "late",
     "plainly",
     "quiet",
     "reason",
@@ -216,8 +217,16 @@ def plainly() -> Iterator[None]:
 def untold(why: str) -> str:
     """Return the line that says that a training is not shown while it runs."""
     return (
-        f"MLflow at {shown_uri()} cannot be told of this training ({why}), which goes on all the "
-        "same; `whitepatch publish` shows the result afterwards"
+        f"MLflow at {shown_uri()} cannot be told of this training ({why}); its result is "
+        "the same, and `whitepatch publish` shows it"
+    )
+
+
+def late(passed: int) -> str:
+    """Return the line on how many trainings were over before MLflow was told of them."""
+    return (
+        f"MLflow at {shown_uri()} is slower than these trainings: of {passed} it was not told; "
+        "`whitepatch publish` shows them"
     )
 
 
