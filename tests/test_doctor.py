@@ -1,13 +1,14 @@
 """What `whitepatch doctor` says of projects in several states."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from helpers.project import miniature, run
 from helpers.server import How, serving
 
 from whitepatch import doctor
+from whitepatch.training import gpu
+from whitepatch.training.gpu import Gpu
 
 
 @pytest.fixture
@@ -54,16 +55,29 @@ def test_results_that_changed_are_named(made, root, tmp_path):
     assert "train@tiny-cnn" in said
 
 
-@pytest.mark.parametrize(("device", "good"), [("auto", True), ("cpu", True), ("cuda", False)])
-def test_a_gpu_that_is_asked_for_must_be_there(fresh, monkeypatch, device, good):
+OLD, GOOD = Gpu("Tesla T4", "570.133.07", (7, 5)), Gpu("Tesla T4", "590.44.01", (7, 5))
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "good", "said"),
+    [
+        ("auto", [], True, "CPU (auto);"),
+        ("cpu", [OLD], True, "CPU (cpu);"),
+        ("cuda", [], False, "CPU (cuda);"),
+        ("auto", [GOOD, GOOD], True, "2 x Tesla T4, driver 590.44.01"),
+        ("auto", [OLD, GOOD], True, "1 x Tesla T4, driver 590.44.01"),
+        ("auto", [OLD], False, "Tesla T4 is there, but its driver is 570.133.07, and the pinned"),
+    ],
+)
+def test_a_gpu_that_is_asked_for_must_be_there(fresh, monkeypatch, device, there, good, said):
     monkeypatch.chdir(fresh)
     params = fresh / "params.yaml"
     params.write_text(params.read_text().replace("device: auto", f"device: {device}"))
-    exists = Path.exists
-    gone = Path("/dev/nvidiactl")
-    monkeypatch.setattr(Path, "exists", lambda path: path != gone and exists(path))
+    monkeypatch.setattr(gpu, "CONTROL", fresh / "nvidiactl")
+    monkeypatch.setattr(gpu, "gpus", lambda: there)
     (found,) = (one for one in doctor.examine() if one.what == "device")
-    assert (found.good, found.said[:3]) == (good, "CPU")
+    assert found.good == good
+    assert said in found.said
 
 
 @pytest.mark.parametrize(

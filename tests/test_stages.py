@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from whitepatch.errors import UserError, run_app
 from whitepatch.stages import compare, fetch, split, train
@@ -72,6 +73,19 @@ def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
             FileNotFoundError(errno.ENOENT, "No such file", "reports/demo/contact_sheet.png"),
             "reports/demo/contact_sheet.png is missing; make it: dvc repro report@NAME",
         ),
+        (
+            torch.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                "7.6 GiB of which 1.1 GiB is free. Process 4711 has 6.5 GiB memory in use."
+            ),
+            "the GPU's memory is full; what is trained is kept: end what else is on it",
+        ),
+        (
+            RuntimeError(
+                "CUDA error: no kernel image is available for execution on the device\nCompile ..."
+            ),
+            "the installed torch is not for such a GPU; say device: cpu in params.yaml (CUDA",
+        ),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(capsys, error, line):
@@ -93,6 +107,7 @@ def test_what_the_machine_refuses_is_one_line(capsys, error, line):
         FileNotFoundError(errno.ENOENT, "No such file or directory", "house.mplstyle"),
         FileNotFoundError(errno.ENOENT, "No such file or directory"),
         KeyError("ours"),
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
     ],
 )
 def test_what_may_be_our_own_fault_keeps_its_traceback(error):
@@ -156,7 +171,12 @@ SEEDS = ("seeds: [0, 1]\n      epochs", "seeds: [0, 2]\n      epochs")
         ("train@demo-cnn", "src/whitepatch/maps/extract.py", ("", "#"), None),
         ("train@demo-cnn", "params.yaml", SEEDS, "experiments.demo.train in params.yaml"),
         ("train@photos-cnn", "params.yaml", SEEDS, None),
-        ("train@demo-cnn", "params.yaml", ("threads: 2", "threads: 3"), "runtime in params.yaml"),
+        (
+            "train@demo-cnn",
+            "params.yaml",
+            ("threads: 2", "threads: 3"),
+            "experiments.demo.runtime in params.yaml",
+        ),
         ("split@demo", "src/whitepatch/sources/photos/crops.py", ("", "#"), "src/.*/crops.py"),
         ("split@demo", "src/whitepatch/sources/stl10/fetch.py", ("", "#"), None),
         ("split@demo", "params.yaml", ("darkest: 0.4", "darkest: 0.5"), "sources.photos in"),
@@ -192,7 +212,7 @@ def test_code_that_is_gone_has_changed(begun):
 
 
 def test_parameters_that_cannot_be_read_any_more_are_refused(begun):
-    edit("params.yaml", "runtime:", "]")
+    edit("params.yaml", "cells:", "]")
     with pytest.raises(UserError, match=r"params\.yaml is no readable YAML"):
         begun.refuse_changed()
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import requests
 
 from whitepatch import paths, programs
-from whitepatch.params import Params, load
+from whitepatch.params import Params, Runtime, load
+from whitepatch.training import gpu
 
 RESULTS = 0.5e9
 """Bytes that the pipeline makes: README.md."""
@@ -43,10 +44,8 @@ def examine() -> Iterator[Finding]:
     wrong = list(_wrong_packages())
     said = f"{'; '.join(wrong)}: rm -r .venv && make setup" if wrong else "as pinned"
     yield Finding("packages", not wrong, said)
-    runtime, gpu = params.runtime, Path("/dev/nvidiactl").exists()
-    used = "GPU" if gpu and runtime.device != "cpu" else "CPU"
-    said = f"{used} ({runtime.device}); {runtime.threads} threads on {cpu_count()} cores"
-    yield Finding("device", gpu or runtime.device != "cuda", said)
+    for runtime in {it.runtime: None for it in params.experiments.values()}:
+        yield _device(runtime)
     free = disk_usage(".").free
     yield Finding("disk", free > RESULTS, f"{free / 1e9:.1f} GB free; results take {RESULTS / 1e9}")
     yield _stl10(params)
@@ -64,6 +63,21 @@ def _wrong_packages() -> Iterator[str]:
                 yield f"{name} is {have}, not {wanted}"
         except PackageNotFoundError:
             yield f"{name} is not installed"
+
+
+def _device(runtime: Runtime) -> Finding:
+    """Say what would be used; of a GPU what its driver says, for torch takes seconds to import."""
+    said = f"CPU ({runtime.device}); {runtime.threads} threads on {cpu_count()} cores"
+    if runtime.device == "cpu" or not gpu.is_there():
+        return Finding("device", runtime.device != "cuda", said)
+    found = gpu.gpus()
+    if not found:
+        return Finding("device", False, f"{said}; a GPU is there, but its driver does not answer")
+    fit = [it for it in found if not it.unfit()]
+    if not fit:
+        said = f"{said}; {found[0].name} is there, but {found[0].unfit()}"
+        return Finding("device", False, said)
+    return Finding("device", True, f"{len(fit)} x {fit[0].name}, driver {fit[0].driver}")
 
 
 def _stl10(params: Params) -> Finding:

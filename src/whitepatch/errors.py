@@ -22,6 +22,20 @@ CURES = {
 }
 """By the number of an `OSError`."""
 
+MEMORY = (
+    "the GPU's memory is full; what is trained is kept: end what else is on it (nvidia-smi), or "
+    "say dvc repro, which evaluates when all is trained, or device: cpu in params.yaml"
+)
+REFUSALS = {
+    "CUDA out of memory": MEMORY,
+    "CUDA error: out of memory": MEMORY,
+    "_STATUS_ALLOC_FAILED": MEMORY,
+    "busy or unavailable": "another process has the GPU to itself; run this again when it is free",
+    "no kernel image": "the installed torch is not for such a GPU; say device: cpu in params.yaml",
+    "DefaultCPUAllocator": "no memory is left; end other programs, or make cells.workers smaller",
+}
+"""What torch says of a device, and what to do: its own types are known to those who import it."""
+
 
 class UserError(Exception):
     """A mistake that the reader of the message can mend.
@@ -34,7 +48,8 @@ class UserError(Exception):
 def run_app(app: Callable[[], object], stage: str = "") -> None:
     """Run a command line; a `UserError` ends it with one line and status 2.
 
-    So does what the machine refuses: no space, no permission, a file that no stage has made yet.
+    So does what the machine refuses: no space, no permission, no memory, a file that no stage has
+    made yet.
 
     Args:
         app: The command line.
@@ -53,6 +68,11 @@ def run_app(app: Callable[[], object], stage: str = "") -> None:
             line = f"{error.filename or 'a file'}: {reason}; {CURES[error.errno]}"
         else:
             raise
+    except RuntimeError as error:
+        refusal = next((cure for sign, cure in REFUSALS.items() if sign in str(error)), None)
+        if refusal is None:
+            raise
+        line = f"{refusal} ({short(str(error), 250)})"
     else:
         return
     line = " ".join(line.splitlines())  # names may have any character

@@ -2,12 +2,13 @@ import json
 import subprocess
 import sys
 
+import pynvml
 import pytest
 import torch
 
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime
-from whitepatch.training import machine
+from whitepatch.training import gpu, machine
 
 RUNTIME = Runtime(device="cpu", threads=1, precision="fp32", cuda_graph=False)
 
@@ -23,7 +24,8 @@ def test_threads_and_determinism_are_set():
 
 
 def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(machine, "_why_no_cuda", lambda: None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
     for precision, expected in (("tf32", "tf32"), ("fp32", "ieee"), ("bf16", "ieee")):
         asked = RUNTIME.model_copy(update={"device": "cuda", "precision": precision})
         assert machine.prepare(asked).type == "cuda"
@@ -39,24 +41,96 @@ def test_precision_on_a_gpu_is_what_was_asked_for(monkeypatch):
     ],
 )
 def test_what_the_machine_cannot_do_is_an_error_with_the_cure(monkeypatch, asked, words):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(machine, "_why_no_cuda", lambda: "no GPU was found")
     with pytest.raises(UserError, match=words):
         machine.prepare(RUNTIME.model_copy(update=asked))
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_auto_takes_the_cpu_and_says_in_one_line_why_a_gpu_does_not_start(
-    monkeypatch, capsys, beside
-):
-    def fail():
-        raise RuntimeError("The NVIDIA driver on your system is too old.\nMore words.")
+def test_tf32_is_refused_before_ampere(monkeypatch):
+    monkeypatch.setattr(machine, "_why_no_cuda", lambda: None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
+    asked = RUNTIME.model_copy(update={"device": "cuda", "precision": "tf32"})
+    with pytest.raises(UserError, match=r"tf32, .*Tesla T4, which is older than Ampere; use fp32"):
+        machine.prepare(asked)
 
+
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """Return what lets an NVIDIA driver be there, with a GPU that torch does not reach."""
+    monkeypatch.setattr(gpu, "CONTROL", tmp_path / "nvidiactl")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(machine.Path, "exists", lambda _: beside)
-    monkeypatch.setattr(torch.cuda, "init", fail)
-    assert machine.prepare(RUNTIME.model_copy(update={"device": "auto"})).type == "cpu"
-    said = capsys.readouterr().err
-    assert said.count("\n") == said.count("driver on your system is too old") == beside
+    machine._why_no_cuda.cache_clear()
+    machine._say.cache_clear()
+
+    def install(version, capability):
+        for name, value in {
+            "nvmlInit": None,
+            "nvmlSystemGetDriverVersion": version,
+            "nvmlDeviceGetCount": 1,
+            "nvmlDeviceGetHandleByIndex": "first",
+            "nvmlDeviceGetName": "NVIDIA GeForce GTX 1080",
+            "nvmlDeviceGetCudaComputeCapability": capability,
+        }.items():
+            monkeypatch.setattr(pynvml, name, lambda *_, value=value: value)
+
+    yield install
+    machine._why_no_cuda.cache_clear()
+
+
+OLD = ("570.133.07", (8, 6))
+PASCAL = ("580.65.06", (6, 1))
+
+
+@pytest.mark.parametrize(
+    ("module", "installed", "said"),
+    [
+        (False, None, ""),
+        (True, None, "Found no NVIDIA driver"),
+        (True, OLD, "its driver is 570.133.07, and the pinned torch needs 580 or newer"),
+        (False, PASCAL, "its compute capability is 6.1, and the pinned torch needs 7.5"),
+    ],
+)
+def test_auto_says_once_why_it_takes_the_cpu_and_not_the_gpu_that_is_there(
+    driver, capsys, module, installed, said
+):
+    """Why: what the driver says, which torch does not always; else torch's own words."""
+    if module:
+        gpu.CONTROL.touch()
+    if installed:
+        driver(*installed)
+    auto = RUNTIME.model_copy(update={"device": "auto"})
+    for _ in range(2):
+        assert machine.prepare(auto).type == "cpu"
+    line = capsys.readouterr().err
+    assert line.count("\n") == machine.passes_a_gpu_over(auto) == bool(module or installed)
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        ("CUDA error: no kernel image is available for execution on the device", False),
+        ("CUDA out of memory. Tried to allocate 2.00 MiB", True),
+    ],
+)
+def test_auto_takes_no_gpu_that_cannot_compute_but_never_the_cpu_for_one_that_is_full(
+    driver, monkeypatch, words, passes
+):
+    """torch says that it is available; its first kernel fails."""
+
+    def fail(*_, **__):
+        raise RuntimeError(words)
+
+    driver("590.44.01", (9, 0))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", fail)
+    auto = RUNTIME.model_copy(update={"device": "auto"})
+    if passes:
+        with pytest.raises(RuntimeError, match=words):
+            machine.device(auto)
+    else:
+        assert machine.device(auto).type == "cpu"
 
 
 def test_the_environment_names_what_shapes_the_bytes():
@@ -77,7 +151,7 @@ def alone():
     program = """
 import json, resource, sys, torch
 from whitepatch.params import Runtime
-from whitepatch.training import machine
+from whitepatch.training import gpu, machine
 from whitepatch.training.loop import Training
 def work():
     for _ in range(3):

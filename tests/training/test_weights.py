@@ -71,3 +71,20 @@ def test_damaged_and_missing_files_are_refused():
     path.unlink()
     refused(lambda: weights.epochs("demo", "cbam", 3, CPU), "epochs.safetensors is missing")
     refused(lambda: weights.network("demo", "cbam", 1, CPU), "seed-01.safetensors is missing")
+
+
+def test_a_full_gpu_is_no_fault_of_the_file(monkeypatch):
+    for of in (torch.Tensor, torch.nn.Module):
+
+        def full(self, *where, to=of.to, **rest):
+            if where == (CPU,):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return to(self, *where, **rest)
+
+        monkeypatch.setattr(of, "to", full)
+    for call in (
+        lambda: weights.network("demo", "cbam", 0, CPU),
+        lambda: weights.epochs("demo", "cbam", 3, CPU),
+    ):
+        with pytest.raises(torch.OutOfMemoryError):
+            call()

@@ -7,12 +7,15 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 
 import torch
 
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime
+from whitepatch.training import gpu
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 GIBIBYTE = 2**30
@@ -33,11 +36,8 @@ def prepare(runtime: Runtime) -> torch.device:
     torch.set_num_threads(runtime.threads)
     _keep_large_blocks()
     where = device(runtime)
-    if runtime.precision == "tf32" and where.type == "cpu":
-        raise UserError(
-            "params.yaml: runtime.precision is tf32, which only a GPU has, but the device is the "
-            "CPU; use fp32"
-        )
+    if runtime.precision == "tf32":
+        _refuse_no_tf32(where)
     # torch lets convolutions on a GPU run in tf32 unless it is told otherwise
     rounding = "tf32" if runtime.precision == "tf32" else "ieee"
     torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
@@ -49,19 +49,25 @@ def device(runtime: Runtime) -> torch.device:
     """Return the device that params.yaml asks for.
 
     Raises:
-        UserError: `runtime.device` is cuda and there is none.
+        UserError: `runtime.device` is cuda and there is none that works.
     """
-    if runtime.device == "cpu" or (runtime.device == "auto" and not torch.cuda.is_available()):
-        if runtime.device == "auto" and (reason := _why_no_cuda()):
-            print(f"device: auto takes the CPU, although a GPU is there: {reason}", file=sys.stderr)  # noqa: T201
+    if runtime.device == "cpu":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        reason = _why_no_cuda() or "no GPU was found"
+    reason = _why_no_cuda()
+    if reason is None:
+        return torch.device("cuda")
+    if runtime.device == "cuda":
         raise UserError(
-            f"params.yaml: runtime.device is cuda, but {reason}; "
-            "use auto or cpu, or mend the driver"
+            f"params.yaml: runtime.device is cuda, but {reason}; use auto or cpu, or mend that"
         )
-    return torch.device("cuda")
+    if passes_a_gpu_over(runtime) and parent_process() is None:
+        _say(f"device: auto takes the CPU, although a GPU is there: {reason}")
+    return torch.device("cpu")
+
+
+def passes_a_gpu_over(runtime: Runtime) -> bool:
+    """Say whether `auto` takes the CPU although a GPU is there."""
+    return runtime.device == "auto" and gpu.is_there() and _why_no_cuda() is not None
 
 
 def here(runtime: Runtime) -> dict[str, str | int]:
@@ -72,12 +78,13 @@ def here(runtime: Runtime) -> dict[str, str | int]:
 def environment(where: torch.device) -> dict[str, str | int]:
     """Return what shapes the bytes of a result besides code, data and parameters."""
     cuda = where.type == "cuda"
-    return {
+    found: dict[str, str | int] = {
         "device": where.type,
         "device_name": torch.cuda.get_device_name(where) if cuda else _processor(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+    return found | {"cudnn": torch.backends.cudnn.version() or 0} if cuda else found
 
 
 def words(environment: Mapping[str, str | int]) -> str:
@@ -85,15 +92,43 @@ def words(environment: Mapping[str, str | int]) -> str:
     return "{device_name}, {threads} threads, torch {torch}".format_map(environment)
 
 
+def _refuse_no_tf32(where: torch.device) -> None:
+    if where.type == "cpu":
+        what = "the CPU"
+    elif torch.cuda.get_device_capability(where) < (8, 0):
+        what = f"{torch.cuda.get_device_name(where)}, which is older than Ampere"
+    else:
+        return
+    raise UserError(
+        "params.yaml: runtime.precision is tf32, which only a GPU since Ampere has, but the device "
+        f"is {what}; use fp32"
+    )
+
+
+@lru_cache
+def _say(line: str) -> None:
+    """Say it once in a process."""
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+@lru_cache(maxsize=1)
 def _why_no_cuda() -> str | None:
-    """Say why CUDA does not start although there is an NVIDIA device, in one line."""
-    if not Path("/dev/nvidiactl").exists():
-        return None
+    """Say in one line why torch can use no GPU here; None if it can. A tiny kernel is the proof.
+
+    What may pass, as a GPU that others have filled, is raised: `auto` would take the CPU, whose
+    results are other ones, for good.
+    """
+    if not torch.cuda.is_available() and not gpu.is_there():
+        return "no GPU was found"
     try:
-        torch.cuda.init()
+        torch.ones(1, device="cuda").add_(1).item()
     except (AssertionError, RuntimeError) as error:
-        return str(error).strip().splitlines()[0]
-    return "CUDA starts, but offers no device (is CUDA_VISIBLE_DEVICES empty?)"
+        if torch.cuda.is_available() and "no kernel image" not in str(error):
+            raise
+        unfit = [it.unfit() for it in gpu.gpus()]
+        reason = unfit[0] if unfit and all(unfit) else None
+        return reason or str(error).strip().splitlines()[0]
+    return None
 
 
 def _processor() -> str:

@@ -77,12 +77,12 @@ def epochs(name: str, variant: str, number: int, device: torch.device) -> list[W
     """
     path = paths.epochs(name, variant)
     with _usable(path, name, variant):
-        tensors = load_file(path, str(device))
+        tensors = load_file(path)
         found = [under(str(epoch), tensors) for epoch in range(1, number + 1)]
-        fits = build(variant, 0).to(device)
+        fits = build(variant, 0)
         for weights in found:
             fits.load_state_dict(weights)
-    return found
+    return [{name: tensor.to(device) for name, tensor in one.items()} for one in found]
 
 
 def _save(weights: Weights, path: Path) -> None:
