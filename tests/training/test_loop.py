@@ -5,9 +5,11 @@ import pytest
 import torch
 from helpers.pictures import images_of
 
+from whitepatch.cells.snapshot import Snapshot
 from whitepatch.cells.store import Store
 from whitepatch.errors import UserError
 from whitepatch.params import Runtime, Train
+from whitepatch.training import loop
 from whitepatch.training.loop import Training, chosen_epoch, measure, predict, train
 from whitepatch.training.schedule import learning_rate
 from whitepatch.training.step import loss_of
@@ -89,7 +91,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(splits, whole, tmp_pa
     go_on(training, splits, stop_after=1)
     if by_file:
         store = Store(tmp_path, 1e9)
-        store.keep("a", training)
+        store.keep("a", Snapshot.of(training))
         training = new()
         store.begin("a", training)
     torch.manual_seed(99)
@@ -171,5 +173,5 @@ def test_losses_by_hand():
 def test_predictions_do_not_depend_on_the_batch(splits, monkeypatch):
     network = Training.start("cbam_spatial", 0, CPU).network
     whole = predict(network, splits["test"], "fp32")
-    monkeypatch.setattr("whitepatch.training.loop.EVALUATION_BATCH", 2)
+    monkeypatch.setitem(loop.EVALUATION_BATCHES, "cpu", 2)
     torch.testing.assert_close(predict(network, splits["test"], "fp32"), whole)

@@ -38,23 +38,6 @@ def test_a_graph_is_only_for_a_gpu(everything):
     for runtime in (CPU, CPU.model_copy(update={"cuda_graph": True})):
         network = build("cnn", 0).train()
         step = Step(network, Adam(network.parameters()), images_of(4, 1), protocol, runtime)
-        results.append([step(torch.tensor([0, 1, 2]), 0.01) for _ in range(5)])
+        results.append([step(torch.tensor([0, 1, 2]), 0.01).tolist() for _ in range(5)])
     assert results[0] == results[1]
     assert results[0][0][0] != results[0][4][0], "it learns"
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("variant", ["cnn", "mha_linear", "mha_conv1d", "cbam"])
-def test_a_captured_step_does_what_ordinary_steps_do(everything, variant):
-    protocol = everything.experiment("demo").train
-    device = torch.device("cuda")
-    images = images_of(4, 1, device)
-    found = []
-    for graph in (False, True):
-        torch.manual_seed(0)
-        network = build(variant, 0).to(device).train()
-        runtime = Runtime(device="cuda", threads=1, precision="fp32", cuda_graph=graph)
-        step = Step(network, Adam(network.parameters()), images, protocol, runtime)
-        index = torch.tensor([0, 1, 2], device=device)
-        found.append(torch.stack([step(index, 0.001)[0].clone() for _ in range(8)]))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)

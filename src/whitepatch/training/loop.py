@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from whitepatch.data.images import DeviceImages
@@ -29,8 +31,8 @@ from whitepatch.training.adam import Adam
 from whitepatch.training.schedule import learning_rate
 from whitepatch.training.step import Step, forward, loss_of
 
-EVALUATION_BATCH = 100
-"""Images at a time where no gradient is needed; moves no result, only memory."""
+EVALUATION_BATCHES = {"cpu": 100, "cuda": 500}
+"""Images at a time where no gradient is needed, by device."""
 
 Splits: TypeAlias = dict[str, DeviceImages]
 """`train`, `test` and, where the experiment has one, `validation`."""
@@ -127,19 +129,19 @@ def train(
     for epoch in range(len(training.history) + 1, params.epochs + 1):
         torch.manual_seed(seed_for("dropout", seed, epoch))
         training.network.train()
-        loss_sum = torch.zeros((), device=images.labels.device)
-        num_correct = torch.zeros((), device=images.labels.device)
-        losses = torch.zeros(steps_per_epoch, device=images.labels.device)
-        for step, index in enumerate(_order(images, seed, epoch, params).split(params.batch_size)):
+        told = torch.zeros(steps_per_epoch, 2, device=images.labels.device)
+        batches = _order(images, seed, epoch, params).split(params.batch_size)
+        for step, index in enumerate(batches):
             rate = learning_rate((epoch - 1) * steps_per_epoch + step, steps_per_epoch, params)
-            # sums stay on the device: asking for a number would wait for it
-            losses[step], correct = step_once(index, rate)
-            loss_sum += losses[step] * len(index)
-            num_correct += correct
+            # it stays on the device: asking for a number would wait for it
+            told[step] = step_once(index, rate)
             after_batch(len(index))
+        losses, correct = told.cpu().numpy().T
+        sizes = np.array([len(index) for index in batches], np.float32)
         row: Row = {"epoch": epoch, "learning_rate": rate}
-        row["train_loss"] = loss_sum.item() / len(images)
-        row["train_accuracy"] = num_correct.item() / len(images)
+        # one after the other, in float32, as the device would add them up
+        row["train_loss"] = float(np.cumsum(losses * sizes, dtype=np.float32)[-1]) / len(images)
+        row["train_accuracy"] = float(correct.sum()) / len(images)
         for name, held_out in splits.items():
             if name != "train":
                 row[f"{name}_loss"], row[f"{name}_accuracy"] = measure(
@@ -155,11 +157,11 @@ def train(
 
 
 def _refuse_what_is_not_finite(
-    losses: Tensor, row: Row, seed: int, steps_per_epoch: int, params: Train
+    losses: NDArray[np.float32], row: Row, seed: int, steps_per_epoch: int, params: Train
 ) -> None:
     """Refuse an epoch in which a loss, of a step or of a whole split, is not a finite number."""
     epoch = int(row["epoch"])
-    bad = (~losses.isfinite()).nonzero()
+    bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad) == 0 and all(math.isfinite(value) for value in row.values()):
         return
     step = int(bad[0]) if len(bad) else steps_per_epoch - 1
@@ -174,7 +176,8 @@ def _refuse_what_is_not_finite(
 def predict(network: Classifier, images: DeviceImages, precision: Precision) -> Tensor:
     """Return the logits of all images, [N], in eval mode."""
     network.eval()
-    batches = images.first(len(images)).split(EVALUATION_BATCH)
+    size = EVALUATION_BATCHES[images.labels.device.type]
+    batches = images.first(len(images)).split(size)
     with torch.inference_mode():
         return torch.cat([forward(network, images.batch(i)[0], precision) for i in batches])
 

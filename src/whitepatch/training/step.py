@@ -2,8 +2,8 @@
 
 __all__ = ["Step", "forward", "loss_of"]
 
-from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -41,6 +41,12 @@ def forward(network: Classifier, images: Tensor, precision: Precision) -> Tensor
         return network(images).float()
 
 
+@lru_cache(maxsize=1)
+def _aside() -> torch.cuda.Stream:
+    """Return the stream for warming up; each more would have a work space of cuBLAS more."""
+    return torch.cuda.Stream()
+
+
 @dataclass(frozen=True)
 class _Captured:
     """A step as one CUDA graph: what it reads, and what it leaves."""
@@ -48,20 +54,21 @@ class _Captured:
     graph: torch.cuda.CUDAGraph
     index: Tensor
     rate: Tensor
-    result: tuple[Tensor, Tensor]
+    result: Tensor
 
 
 class Step:
     """One step of one training, again and again.
 
     With `runtime.cuda_graph` the hundred kernels of a step are launched at once: after three
-    ordinary steps of a batch size the next one is captured, and from then on replayed.
+    ordinary steps the next one is captured, and from then on replayed. A short last batch is always
+    an ordinary step.
 
     Args:
         network: In training mode; it is changed.
         optimizer: Of its parameters; it is changed.
         images: The training split.
-        params: The protocol; its loss is used.
+        params: The protocol; its loss and its size of batches are used.
         runtime: Precision, and whether to capture.
     """
 
@@ -79,10 +86,10 @@ class Step:
         self.params = params
         self.runtime = runtime
         self.captures = runtime.cuda_graph and images.labels.is_cuda
-        self.seen: Counter[int] = Counter()
-        self.captured: dict[int, _Captured] = {}
+        self.warm = 0
+        self.captured: _Captured | None = None
 
-    def __call__(self, index: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+    def __call__(self, index: Tensor, rate: float) -> Tensor:
         """Learn from a batch.
 
         Args:
@@ -90,24 +97,22 @@ class Step:
             rate: The learning rate.
 
         Returns:
-            Before the update: the loss, and how many images were judged rightly; scalars on the
+            Before the update: the loss, and how many images were judged rightly; float32 [2] on the
             device, good until the next step.
         """
-        if not self.captures:
+        if not self.captures or len(index) != self.params.batch_size:
             return self._run(index, rate)
-        size = len(index)
-        if size not in self.captured and self.seen[size] < WARM_UP:
-            self.seen[size] += 1
+        if self.warm < WARM_UP:
+            self.warm += 1
             return self._warm_up(index, rate)
-        if size not in self.captured:
-            self.captured[size] = self._capture(index)
-        captured = self.captured[size]
-        captured.index.copy_(index)
-        captured.rate.fill_(rate)
-        captured.graph.replay()
-        return captured.result
+        if self.captured is None:
+            self.captured = self._capture(index)
+        self.captured.index.copy_(index)
+        self.captured.rate.fill_(rate)
+        self.captured.graph.replay()
+        return self.captured.result
 
-    def _run(self, index: Tensor, rate: float | Tensor) -> tuple[Tensor, Tensor]:
+    def _run(self, index: Tensor, rate: float | Tensor) -> Tensor:
         """Take the step itself, whose kernels a graph may capture."""
         images, labels = self.images.batch(index)
         logits = forward(self.network, images, self.runtime.precision)
@@ -115,14 +120,14 @@ class Step:
         self.optimizer.clear()
         loss.backward()
         self.optimizer.step(rate)
-        return loss.detach(), (logits.detach() > 0).eq(labels > 0).sum()
+        return torch.stack([loss.detach(), (logits.detach() > 0).eq(labels > 0).sum().float()])
 
-    def _warm_up(self, index: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+    def _warm_up(self, index: Tensor, rate: float) -> Tensor:
         """Take an ordinary step on a stream of its own."""
-        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        here, aside = torch.cuda.current_stream(), _aside()
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
-            result = self._run(index, torch.full((), rate, device=index.device))
+            result = self._run(index, rate)
         here.wait_stream(aside)
         return result
 
