@@ -3,6 +3,7 @@ import os
 import pytest
 import torch
 
+from whitepatch.cells.snapshot import Snapshot
 from whitepatch.cells.store import VARIABLE, Store
 from whitepatch.training.loop import Trained, Training
 
@@ -44,7 +45,7 @@ def store(tmp_path):
 @pytest.fixture
 def kept(store):
     training = begun(2)
-    store.keep(KEY, training)
+    store.keep(KEY, Snapshot.of(training))
     return training
 
 
@@ -76,7 +77,7 @@ def test_what_is_finished_comes_back_and_what_was_begun_goes(store, kept):
 
 def test_what_other_machines_finished_is_found_where_it_will_do(store):
     other = KEY.replace("a", "b")
-    store.keep(other, begun(1))
+    store.keep(other, Snapshot.of(begun(1)))
     assert store.elsewhere(KEY) == []
     store.finish(other, finished())
     store.finish("1" + other[1:], finished())
@@ -99,6 +100,13 @@ def test_a_finished_training_has_no_optimizer(store):
     assert (store.folder / f"{KEY}.safetensors").stat().st_size < 0.3e6
 
 
+def test_what_is_there_is_known_without_a_look_into_it(store):
+    assert not store.has(KEY, epochs=False)
+    store.finish(KEY, finished())
+    assert store.has(KEY, epochs=False)
+    assert not store.has(KEY, epochs=True)
+
+
 def test_epochs_come_back(store):
     weights = [begun(1).weights(), begun(2).weights()]
     store.finish(KEY, finished(weights))
@@ -108,11 +116,11 @@ def test_epochs_come_back(store):
 
 def test_begun_epochs_come_back_and_are_missed(store):
     keeper = begun(2, epochs=True)
-    store.keep(KEY, keeper)
+    store.keep(KEY, Snapshot.of(keeper))
     restored = new(epochs=True)
     store.begin(KEY, restored)
     assert all(map(same, restored.epochs, keeper.epochs))
-    store.keep(KEY, begun(2))
+    store.keep(KEY, Snapshot.of(begun(2)))
     restored = new(epochs=True)
     store.begin(KEY, restored)
     assert restored.history == restored.epochs == [], "it begins anew"
@@ -127,7 +135,7 @@ def test_nothing_begun_leaves_a_training_new(store):
 def test_the_same_training_gives_the_same_file(store, kept):
     path = store.folder / f"{KEY}.begun.safetensors"
     content = path.read_bytes()
-    store.keep(KEY, kept)
+    store.keep(KEY, Snapshot.of(kept))
     assert path.read_bytes() == content
 
 

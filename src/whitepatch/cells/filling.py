@@ -23,7 +23,6 @@ from whitepatch import programs
 from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order, Tell, train_cell
 from whitepatch.errors import UserError
-from whitepatch.params import Runtime
 from whitepatch.training import machine
 from whitepatch.training.loop import Trained
 
@@ -31,20 +30,28 @@ Engine: TypeAlias = Callable[[Sequence[Order], Store, Tell], None]
 """Trains cells, each into the store, and tells what happens in one thread of this process."""
 
 
+STOP = 5.0
+"""Seconds that a worker has to stop."""
+
 MEMORY = 2**31
 """Bytes that a worker may come to hold: the most of reports/bench/cpu.md, and the images."""
 
 
-def num_workers(runtime: Runtime) -> int:
+def num_workers(orders: Sequence[Order]) -> int:
     """Return how many cells this machine trains at once: one a GPU, or all cores in threads.
 
     Cores are those that this process may use, by affinity and by a container's quota; they are
     fewer where there is no memory for so many.
     """
-    if machine.device(runtime).type == "cuda":
-        return torch.cuda.device_count()
+    if _use_gpus(orders):
+        return len(_gpus())
     most = psutil.virtual_memory().available // MEMORY
-    return max(1, min(cpu_count() // runtime.threads, most))
+    threads = max((order.cell.runtime.threads for order in orders), default=1)
+    return max(1, min(cpu_count() // threads, most))
+
+
+def _use_gpus(orders: Sequence[Order]) -> bool:
+    return any(machine.device(it).type == "cuda" for it in {x.cell.runtime for x in orders})
 
 
 def fill(orders: Sequence[Order], store: Store, engine: Engine, tell: Tell) -> dict[str, Trained]:
@@ -115,7 +122,7 @@ def at_once(workers: int) -> Engine:
 def _in_processes(orders: Sequence[Order], store: Store, workers: int, hear: Tell) -> None:
     spawn = get_context("spawn")  # CUDA cannot be forked
     events, devices = spawn.SimpleQueue(), spawn.SimpleQueue()
-    for name in _devices(orders[0].cell.runtime, workers):
+    for name in _devices(orders, workers):
         devices.put(name)
 
     def listen() -> None:
@@ -129,7 +136,11 @@ def _in_processes(orders: Sequence[Order], store: Store, workers: int, hear: Tel
         for ended in as_completed([pool.submit(_train, order, store) for order in orders]):
             ended.result()
     except BaseException as error:
-        for process in active_children():  # none but these; what they were in the middle of is lost
+        workers_left = active_children()  # none but these
+        for process in workers_left:
+            process.terminate()
+        for process in workers_left:  # each keeps its last epoch, which takes no time
+            process.join(STOP)
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
@@ -143,13 +154,19 @@ def _in_processes(orders: Sequence[Order], store: Store, workers: int, hear: Tel
     listener.join()
 
 
-def _devices(runtime: Runtime, workers: int) -> list[str | None]:
+def _devices(orders: Sequence[Order], workers: int) -> list[str | None]:
     """Return a GPU for each worker, as CUDA_VISIBLE_DEVICES names it; None on a CPU."""
-    if machine.device(runtime).type == "cpu":
+    if not _use_gpus(orders):
         return [None] * workers
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    known = named.split(",") if named else [str(it) for it in range(torch.cuda.device_count())]
-    return [known[number % len(known)] for number in range(workers)]
+    known, named = _gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [named.split(",")[it] if named else str(it) for it in known]
+    return [names[number % len(names)] for number in range(workers)]
+
+
+def _gpus() -> list[int]:
+    """Return which GPUs are of the first one's kind; others would give other last bits."""
+    kinds = [torch.cuda.get_device_name(it) for it in range(torch.cuda.device_count())]
+    return [it for it, kind in enumerate(kinds) if kind == kinds[0]]
 
 
 _tell: Tell = print
@@ -167,7 +184,17 @@ def _begin(devices: "SimpleQueue[str | None]", events: "SimpleQueue[Any]") -> No
 
 
 def _train(order: Order, store: Store) -> None:
-    train_cell(order, store, _tell)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        train_cell(order, store, _tell)
+    except KeyboardInterrupt:  # its parent stops; the pool would have it train the next one
+        os._exit(1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a broken pool sends it again
+    raise KeyboardInterrupt
 
 
 class _Progress:
@@ -178,6 +205,9 @@ class _Progress:
         self.running: set[str] = set()
         self.images: Counter[str] = Counter()
         self.done = len(self.orders) - len(missing)
+        where = sorted({str(order.asker["device_name"]) for order in missing})
+        unused = any(machine.passes_a_gpu_over(order.cell.runtime) for order in missing)
+        self.where = f"on {', '.join(where)}{', not on the GPU' * unused}"
         self.bar = tqdm(
             total=sum(order.cell.train.epochs * order.num_images for order in missing),
             unit=" images",
@@ -199,7 +229,9 @@ class _Progress:
             self.done += 1
         if what in ("begin", "finish"):
             names = {self.orders[it].cell.variant for it in self.running}
-            words = f"{self.done} of {len(self.orders)} done, {len(self.running)} running"
+            words = (
+                f"{self.done} of {len(self.orders)} done, {len(self.running)} running {self.where}"
+            )
             self.bar.set_description(" ".join([words, *sorted(names)]), refresh=False)
 
     def _add(self, key: str, number: int) -> None:

@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from whitepatch.cells.snapshot import Snapshot
 from whitepatch.files import replacing
 from whitepatch.training.loop import Trained, Training
 from whitepatch.training.weights import under
@@ -84,6 +85,10 @@ class Store:
         self._finished(key).touch()
         return Trained(state["history"], tensors, kept, state["trained_on"])
 
+    def has(self, key: str, *, epochs: bool) -> bool:
+        """Say whether `finished` would find it, without a look into it."""
+        return self._finished(key).exists() and (not epochs or self._epochs(key).exists())
+
     def elsewhere(self, key: str) -> list[str]:
         """Return under which keys other machines have finished the same training, sorted."""
         training, _, _ = key.partition("-")
@@ -127,14 +132,9 @@ class Store:
         training.best = under("best", tensors)
         training.optimizer.restore(under("optimizer", tensors))
 
-    def keep(self, key: str, training: Training) -> None:
-        """Keep a training between two epochs."""
-        tensors = {f"network.{name}": x for name, x in training.network.state_dict().items()}
-        tensors |= {f"best.{name}": x for name, x in training.best.items()}
-        tensors |= {f"optimizer.{name}": x for name, x in training.optimizer.state().items()}
-        for epoch, weights in enumerate(training.epochs or [], start=1):
-            tensors |= {f"epoch {epoch}.{name}": x for name, x in weights.items()}
-        _write(self._begun(key), tensors, {"history": training.history})
+    def keep(self, key: str, snapshot: Snapshot) -> None:
+        """Keep a training as it was between two epochs."""
+        _write(self._begun(key), snapshot.tensors(), {"history": snapshot.history})
 
     def files(self, key: str) -> list[Path]:
         """Return the files of a training, finished or begun."""
