@@ -57,7 +57,7 @@ def main(
             measured.append(json.loads(done.stdout))
             print(f"round {number + 1} of {rounds}: {thing}", file=sys.stderr)
     results = {
-        "machine": machine.here(load().runtime),
+        "machine": machine.here(load().experiments["demo"].runtime),
         "cores": cores,
         "rounds": rounds,
         "cells": CELLS,
@@ -100,15 +100,13 @@ def _filled(variant: str, workers: int, threads: int) -> dict[str, float]:
     from whitepatch.training import machine
 
     everything = params.load()
-    runtime = everything.runtime.model_copy(update={"threads": threads, "device": "cpu"})
     demo = everything.experiments["demo"]
+    runtime = demo.runtime.model_copy(update={"threads": threads, "device": "cpu"})
     train = demo.train.model_copy(update={"epochs": 1})
-    demo = demo.model_copy(update={"train": train})
+    demo = demo.model_copy(update={"train": train, "runtime": runtime})
     here, table = machine.here(runtime), paths.split("demo")
     images = manifest.identity(table)
-    orders = [
-        Order.of("demo", demo, variant, seed, table, runtime, here, images) for seed in range(CELLS)
-    ]
+    orders = [Order.of("demo", demo, variant, seed, table, here, images) for seed in range(CELLS)]
     with TemporaryDirectory() as folder:
         started = time.perf_counter()
         fill(orders, Store(Path(folder), 1e9), at_once(workers), lambda _: None)

@@ -10,10 +10,14 @@ DEMO = "experiments.demo"
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("runtime.device", "gpu", ["runtime.device", "'auto', 'cpu' or 'cuda'", '"gpu"']),
-        ("runtime.threads", 0, ["runtime.threads", "greater than 0", "got 0"]),
-        ("runtime.thread", 2, ["runtime.thread", "not a key", "got 2"]),
-        ("runtime.threads", ..., ["runtime.threads", "is missing"]),
+        (
+            f"{DEMO}.runtime.device",
+            "gpu",
+            [f"{DEMO}.runtime.device", "'auto', 'cpu' or 'cuda'", '"gpu"'],
+        ),
+        (f"{DEMO}.runtime.threads", 0, [f"{DEMO}.runtime.threads", "greater than 0", "got 0"]),
+        (f"{DEMO}.runtime.thread", 2, [f"{DEMO}.runtime.thread", "not a key", "got 2"]),
+        (f"{DEMO}.runtime.threads", ..., [f"{DEMO}.runtime.threads", "is missing"]),
         (f"{DEMO}.train.epochs", "6", [f"{DEMO}.train.epochs", "valid integer", '"6"']),
         (f"{DEMO}.train.epochs", 6.5, [f"{DEMO}.train.epochs", "integer", "6.5"]),
         (f"{DEMO}.train.epochs", True, [f"{DEMO}.train.epochs", "integer", "true"]),
@@ -43,7 +47,7 @@ DEMO = "experiments.demo"
         ("experiments", {}, ["experiments", "at least 1"]),
         ("shared", ..., ["shared", "is missing"]),
         ("live", ["mine"], ["live", "demo, photos", "'mine'"]),
-        ("runtime.threads", 10**9, ["runtime.threads", "256", "1000000000"]),
+        (f"{DEMO}.runtime.threads", 10**9, [f"{DEMO}.runtime.threads", "256", "1000000000"]),
         ("sources.photos.train.crops", 10**12, ["train.crops", "100000", "1000000000000"]),
         ("download.archive", "", ["download.archive", "at least 1 character"]),
         (f"{DEMO}.patch.value", 1e308, ["patch.value", "1000", "1e+308"]),
@@ -55,7 +59,7 @@ DEMO = "experiments.demo"
         (f"{DEMO}.score.movers", 61, ["score", "movers", "61 of 60"]),
         (f"{DEMO}.patch.positions", 4, ["score.grid", "the 4 of patch.positions", "5"]),
         ("experiments.article.patch.seed", 2**32 - 1, ["batch_size", "4294967295 + "]),
-        ("runtime.device", "x" * 5000, ["xxx ... xxx"]),
+        (f"{DEMO}.runtime.device", "x" * 5000, ["xxx ... xxx"]),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line_with_key_rule_and_value(edited, key, value, words):

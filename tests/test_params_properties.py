@@ -127,7 +127,7 @@ def test_any_text_is_refused_in_one_line(target, text):
     [
         ("", "should be an object, got null"),
         ("- 1", "should be an object, got [1]"),
-        ("runtime: [1,\nvariants", "no readable YAML: while parsing a flow sequence"),
+        ("cells: [1,\nvariants", "no readable YAML: while parsing a flow sequence"),
         ("a: 1\n---\nb: 2", "a single document"),
         ("a:\n\tb: 1", "cannot start any token"),
         ("a: 1\na: 2", "duplicate key"),
@@ -234,4 +234,4 @@ def test_what_loads_works_or_is_refused(small, target, data):
     if everything := loaded(target, json.dumps(content)):
         # one class only, or a loss that is no longer finite
         with contextlib.suppress(UserError):
-            try_out(everything.experiment("demo"), everything.runtime)
+            try_out(everything.experiment("demo"), everything.experiment("demo").runtime)

@@ -25,7 +25,8 @@ PLUMBING = {
     for name in (
         *("__init__.py", "programs.py", "paths.py", "errors.py", "files.py"),
         *("stages/__init__.py", "stages/under_dvc.py", "models/__init__.py"),
-        *(f"cells/{name}.py" for name in ("__init__", "cell", "filling", "store", "worker")),
+        *(f"cells/{name}.py" for name in ("__init__", "cell", "filling", "snapshot", "store")),
+        "cells/worker.py",
         "models/variants/__init__.py",
         "sources/__init__.py",  # finds a source's package
     )

@@ -20,7 +20,7 @@ SHAPE = {
 @pytest.fixture
 def one(everything):
     demo = everything.experiment("demo")
-    return Cell("cbam", 3, "images", demo.train, demo.patch, demo.pixels, everything.runtime)
+    return Cell("cbam", 3, "images", demo.train, demo.patch, demo.pixels, demo.runtime)
 
 
 def test_a_line_of_code_moves_the_keys_of_what_it_shapes_and_no_others(one, tmp_path, monkeypatch):

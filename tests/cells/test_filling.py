@@ -4,8 +4,10 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import main_thread
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +24,7 @@ from whitepatch.stages import train_cells as module
 from whitepatch.stages.train import orders_of
 from whitepatch.stages.train_cells import train_cells
 from whitepatch.training import machine
+from whitepatch.training.loop import Training
 
 pytestmark = pytest.mark.usefixtures("torch_as_before")
 
@@ -76,7 +79,7 @@ def test_another_name_of_the_experiment_trains_nothing(everything, tmp_path, nev
     never()
     paths.split("demo").rename(paths.split("other"))
     params = params.model_copy(update={"experiments": {"other": params.experiments["demo"]}})
-    asked = orders_of("other", "cbam_spatial", params, machine.here(params.runtime))
+    asked = orders_of("other", "cbam_spatial", params)
     assert fill(list(asked.values()), Store(tmp_path, 1e9), at_once(1), lambda _: None)
 
 
@@ -102,12 +105,44 @@ def test_a_training_that_was_cut_off_goes_on_and_ends_in_the_same_bits(
     assert same(whole, resumed)
 
 
+def test_workers_that_are_stopped_keep_their_last_epoch_and_say_nothing(
+    everything, tmp_path, capfd
+):
+    params = small(everything, seeds=(0, 1, 2))
+    demo = params.experiments["demo"]
+    train = demo.train.model_copy(update={"epochs": 500})
+    demo = demo.model_copy(update={"train": train})
+    asked = orders(params.model_copy(update={"experiments": {"demo": demo}}))
+    store, reached = Store(tmp_path, 1e9), Counter()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+
+    def stop(event):
+        key, what, row = event
+        if what == "epoch":
+            reached[key] = row["epoch"]
+            if sum(epoch > 5 for epoch in reached.values()) == 2:
+                signal.pthread_kill(main_thread().ident, signal.SIGUSR1)
+
+    with pytest.raises(KeyboardInterrupt):
+        fill(asked, store, at_once(2), stop)
+    signal.signal(signal.SIGUSR1, before)
+    assert "Traceback" not in capfd.readouterr().err
+    kept = []
+    for order in asked:
+        training = Training.start(
+            "cbam_spatial", 0, torch.device("cpu"), keep_epochs=order.keeps_epochs
+        )
+        store.begin(order.key, training)
+        kept.append(len(training.history))
+    assert sorted(epochs > 5 for epochs in kept) == [False, True, True], (kept, reached)
+
+
 def test_what_happens_is_told_in_order(everything, tmp_path):
     events = []
     params = small(everything, live=True)
     fill(orders(params), Store(tmp_path, 1e9), at_once(1), events.append)
     kinds = [what for _, what, _ in events if what != "images"]
-    assert kinds == ["begin", "epoch", "panel", *["epoch"] * (EPOCHS - 1), "panel", "finish"]
+    assert kinds == ["begin", "epoch", "panel", *["epoch"] * (EPOCHS - 1), "finish"]
     assert sum(content for _, what, content in events if what == "images") == EPOCHS * 12
 
 
@@ -157,7 +192,7 @@ def test_parts_on_two_kinds_of_machines_are_refused(everything, tmp_path, monkey
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cells"))
     params = small(everything, seeds=(0, 1)).model_copy(update={"variants": ("cbam_spatial",)})
     monkeypatch.setattr(module, "load", lambda: params)
-    here = machine.here(params.runtime)
+    here = machine.here(params.experiments["demo"].runtime)
     train_cells(["demo"], "1/2", at_once(1))
     other = here | {"device_name": "another"}
     monkeypatch.setattr(machine, "here", lambda _: other)
@@ -218,6 +253,12 @@ def test_a_cell_that_cannot_be_trained_says_why_and_others_stay(everything, tmp_
         trained(broken, tmp_path, engine=at_once(workers))
 
 
+def asked(everything, **update):
+    """Return orders, of which nothing but the runtime is looked at."""
+    runtime = everything.experiments["demo"].runtime.model_copy(update=update)
+    return [SimpleNamespace(cell=SimpleNamespace(runtime=runtime))]
+
+
 @pytest.mark.parametrize(
     ("cores", "threads", "memory", "expected"),
     [(16, 2, 64, 8), (3, 2, 64, 1), (1, 2, 64, 1), (64, 1, 256, 64), (16, 2, 9, 4), (16, 2, 1, 1)],
@@ -228,29 +269,34 @@ def test_as_many_workers_as_cores_and_memory_allow(
     monkeypatch.setattr(filling, "cpu_count", lambda: cores)
     available = SimpleNamespace(available=memory * 2**30)
     monkeypatch.setattr(filling.psutil, "virtual_memory", lambda: available)
-    update = {"threads": threads, "device": "cpu"}
-    assert filling.num_workers(everything.runtime.model_copy(update=update)) == expected
+    assert filling.num_workers(asked(everything, threads=threads, device="cpu")) == expected
 
 
 @pytest.mark.parametrize(
-    ("named", "expected"),
-    [(None, ["0", "1", "0"]), ("3,5", ["3", "5", "3"]), ("a", ["a"] * 3)],
+    ("kinds", "named", "expected"),
+    [
+        (["H200"] * 2, None, ["0", "1", "0"]),
+        (["H200"] * 2, "3,5", ["3", "5", "3"]),
+        (["H200"], "a", ["a"] * 3),
+        (["H200", "GT 710", "H200"], "4,5,6", ["4", "6", "4"]),
+    ],
 )
 def test_each_worker_has_a_gpu_of_its_own_as_long_as_there_are_any(
-    everything, monkeypatch, named, expected
+    everything, monkeypatch, kinds, named, expected
 ):
+    """Of the first one's kind."""
     monkeypatch.setattr(machine, "device", lambda _: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(kinds))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda it: kinds[it])
+    assert filling.num_workers(asked(everything)) == kinds.count("H200")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert filling._devices(everything.runtime, 3) == expected
+    assert filling._devices(asked(everything), 3) == expected
 
 
 def test_a_worker_on_a_cpu_sees_what_its_parent_sees(everything):
-    assert (
-        filling._devices(everything.runtime.model_copy(update={"device": "cpu"}), 2) == [None] * 2
-    )
+    assert filling._devices(asked(everything, device="cpu"), 2) == [None] * 2
 
 
 def test_an_experiment_that_is_none_is_refused(root, monkeypatch):

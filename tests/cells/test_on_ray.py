@@ -16,6 +16,7 @@ import torch
 from helpers.training import orders, small, trained
 
 from whitepatch.cells import on_ray as module
+from whitepatch.cells import worker
 from whitepatch.cells.filling import fill
 from whitepatch.cells.on_ray import on_ray
 from whitepatch.cells.store import Store
@@ -117,6 +118,7 @@ def test_a_worker_goes_on_from_the_state_that_the_last_one_sent(everything, tmp_
     params = small(everything)
     (order,), (whole,) = orders(params), trained(params, tmp_path / "a")
     monkeypatch.setattr(module, "SENT", 0.0)
+    monkeypatch.setattr(worker, "KEEP", 0.0)
     events = []
     module._train(order, order.parts(), {}, events.append)
     states = [files for _, what, files in events if what == "state"]
@@ -155,7 +157,7 @@ def test_nodes_of_another_kind_are_refused_or_asked_for(everything, tmp_path, cl
     asked = replace(asked, any_machine=True)
     found = fill([asked], store, on_ray(cluster, 0), lambda _: None)[key]
     assert same(found, whole)
-    assert found.trained_on == machine.here(params.runtime)
+    assert found.trained_on == machine.here(mine.cell.runtime)
 
 
 def test_what_cannot_be_trained_says_why(everything, tmp_path, cluster):

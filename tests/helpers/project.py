@@ -69,7 +69,6 @@ def copy(root: Path, folder: Path, params: Any) -> None:
 def miniature(root: Path, folder: Path) -> Path:
     """Make a copy with one experiment of three variants and tiny numbers; nothing has run."""
     params = load(root / "params.yaml")
-    params["runtime"]["threads"] = 1  # other tests run beside it
     params["cells"]["workers"] = 1  # the same
     params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
     params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
@@ -84,6 +83,7 @@ def miniature(root: Path, folder: Path) -> Path:
     tiny["split"]["train"]["stop"] = 40
     tiny["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
     tiny["split"]["test"]["stop"] = 16
+    tiny["runtime"]["threads"] = 1  # other tests run beside it
     tiny["train"] |= {"epochs": 2}
     tiny["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}
     copy(root, folder, params)

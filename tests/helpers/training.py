@@ -14,7 +14,6 @@ from whitepatch.files import write_text
 from whitepatch.params import Params, Rows, Split
 from whitepatch.stages.train import orders_of
 from whitepatch.tracking.following import follow
-from whitepatch.training import machine
 from whitepatch.training.loop import Trained
 
 EPOCHS = 3
@@ -28,6 +27,7 @@ def small(everything: Params, *, live: bool = False, seeds: tuple[int, ...] = (0
     rows = {"train": ("train", 0, 12), "validation": ("train", 12, 17), "test": ("test", 0, 7)}
     split = {name: Rows(file=x, start=i, stop=j) for name, (x, i, j) in rows.items()}
     update = {
+        "runtime": demo.runtime.model_copy(update={"threads": 1}),
         "split": Split(**split),
         "train": demo.train.model_copy(update={"epochs": EPOCHS, "batch_size": 5, "seeds": seeds}),
         "score": demo.score.model_copy(update={"first": 1, "panel": 2, "images": 6}),
@@ -43,14 +43,13 @@ def small(everything: Params, *, live: bool = False, seeds: tuple[int, ...] = (0
     more = {
         "live": ("demo",) if live else (),
         "experiments": {"demo": demo},
-        "runtime": everything.runtime.model_copy(update={"threads": 1}),
     }
     return everything.model_copy(update=more)
 
 
 def orders(params: Params, variant: str = VARIANT) -> list[Order]:
     """Return the cells of a variant of `demo`."""
-    return list(orders_of("demo", variant, params, machine.here(params.runtime)).values())
+    return list(orders_of("demo", variant, params).values())
 
 
 def trained(
@@ -58,6 +57,6 @@ def trained(
 ) -> list[Trained]:
     """Train the cells of a variant as the stage does; return them in the order of the seeds."""
     asked = orders(params, variant)
-    with follow(asked, params, machine.here(params.runtime)) as tell:
+    with follow(asked, params) as tell:
         found = fill(asked, Store(store, 1e9), engine or at_once(1), tell)
     return [found[order.key] for order in asked]

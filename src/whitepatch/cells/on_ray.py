@@ -52,7 +52,7 @@ def on_ray(address: str, num_gpus: float | None) -> Engine:
 
     def train(orders: Sequence[Order], store: Store, hear: Tell) -> None:
         with _cluster(address) as ray:
-            needs = _needs(ray, orders[0].cell.runtime, num_gpus)
+            needs = {it: _needs(ray, it, num_gpus) for it in {x.cell.runtime for x in orders}}
             with _hearing(ray, store, hear) as tell:
                 _train_all(ray, orders, store, tell, needs)
         for order in orders:  # a state may come behind the end
@@ -165,7 +165,11 @@ def _take(store: Store, files: Files) -> None:
 
 
 def _train_all(
-    ray: Any, orders: Sequence[Order], store: Store, tell: Tell, needs: Mapping[str, Any]
+    ray: Any,
+    orders: Sequence[Order],
+    store: Store,
+    tell: Tell,
+    needs: Mapping[Runtime, Mapping[str, Any]],
 ) -> None:
     died = (
         ray.exceptions.WorkerCrashedError,
@@ -173,7 +177,7 @@ def _train_all(
         ray.exceptions.OutOfMemoryError,
         ray.exceptions.ObjectLostError,
     )
-    train = ray.remote(_train).options(**needs)
+    train = ray.remote(_train)
     parts: dict[str, Any] = {}
     begun: Counter[str] = Counter()
 
@@ -184,7 +188,8 @@ def _train_all(
             parts[images] = ray.put(order.parts())
         training = order.key.partition("-")[0]
         states = _files(store.folder.glob(f"{training}-*.begun.*"))
-        return train.remote(order, parts[images], states, tell)
+        wanted = needs[order.cell.runtime]
+        return train.options(**wanted).remote(order, parts[images], states, tell)
 
     running = {begin(order): order for order in orders}
     while running:

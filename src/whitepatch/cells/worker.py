@@ -6,23 +6,26 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from whitepatch import paths
 from whitepatch.cells.cell import Cell
+from whitepatch.cells.snapshot import Snapshot
 from whitepatch.cells.store import Store
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
 from whitepatch.data.manifest import Part
 from whitepatch.errors import UserError
 from whitepatch.models.classifier import Classifier
-from whitepatch.params import Experiment, Runtime
+from whitepatch.params import Experiment
 from whitepatch.training import machine
 from whitepatch.training.loop import Splits, Trained, Training, train
 
-TELL, PANELS = 0.5, 5.0
-"""Seconds between two words on progress, and between two panels: an epoch may take 60 ms."""
+TELL, PANELS, KEEP = 0.5, 5.0, 5.0
+"""Seconds between two words on progress, two panels, and two times that a training is kept; an
+epoch may take 60 ms."""
 
 Tell: TypeAlias = Callable[[tuple[str, str, Any]], object]
 """Takes the key of a cell, an event and its content: how many images are done more (`images`), an
@@ -60,7 +63,7 @@ class Order:
         num_images: Learned in an epoch.
         manifest: Of its images.
         raw: Folder of them.
-        asker: The machine that asks for it, in words.
+        asker: The machine that asks for it, see `machine.environment`.
         any_machine: Whether one of another kind may train it.
         keeps_epochs: Whether the weights of every epoch are kept.
         show: What is told of its maps, if anything.
@@ -72,7 +75,7 @@ class Order:
     num_images: int
     manifest: Path
     raw: Path
-    asker: str
+    asker: Mapping[str, str | int]
     any_machine: bool = False
     keeps_epochs: bool = False
     show: Show | None = None
@@ -85,7 +88,6 @@ class Order:
         variant: str,
         seed: int,
         table: Path,
-        runtime: Runtime,
         here: Mapping[str, str | int],
         images: str,
         **more: Any,
@@ -98,7 +100,6 @@ class Order:
             variant: Of it.
             seed: Of it.
             table: Its manifest.
-            runtime: Where and how it runs.
             here: The machine that asks, see `machine.environment`.
             images: Identity of the images in the manifest.
             **more: Further attributes.
@@ -110,7 +111,7 @@ class Order:
             experiment.train,
             experiment.patch,
             experiment.pixels,
-            runtime,
+            experiment.runtime,
         )
         raw = paths.raw(experiment.source)
         num_images = len(experiment.split.train)
@@ -121,7 +122,7 @@ class Order:
             num_images,
             manifest=table,
             raw=raw,
-            asker=machine.words(here),
+            asker=here,
             **more,
         )
 
@@ -160,23 +161,27 @@ def train_cell(order: Order, store: Store, tell: Tell, parts: Parts | None = Non
         training = Training.start(cell.variant, cell.seed, device, keep_epochs=order.keeps_epochs)
         store.begin(key, training)
         tell((order.key, "begin", list(training.history)))
-        telling = _Telling(order, splits, tell)
+        telling, keeping = _Telling(order, splits, tell), _Keeping(store, key)
 
         def after_epoch(training: Training) -> None:
-            store.keep(key, training)
+            keeping.epoch(training)
             telling.epoch(training)
 
-        train(
-            training,
-            cell.seed,
-            splits,
-            cell.train,
-            cell.runtime,
-            after_epoch=after_epoch,
-            after_batch=telling.images,
-        )
-        telling.finish(training)
+        try:
+            train(
+                training,
+                cell.seed,
+                splits,
+                cell.train,
+                cell.runtime,
+                after_epoch=after_epoch,
+                after_batch=telling.images,
+            )
+        except KeyboardInterrupt:
+            keeping.keep()
+            raise
         store.finish(key, Trained(training.history, training.best, training.epochs, here))
+        telling.finish()
     return key
 
 
@@ -187,8 +192,8 @@ def _key(order: Order, here: Mapping[str, str | int]) -> str:
     if key != order.key and not order.any_machine:
         raise UserError(
             f"{what}: a worker runs on another kind of machine ({machine.words(here)}) than the "
-            f"one that asks for its results ({order.asker}), where last bits may differ; if that "
-            "is meant: cells.any_machine in params.yaml"
+            f"one that asks for its results ({machine.words(order.asker)}), where last bits may "
+            "differ; if that is meant: cells.any_machine in params.yaml"
         )
     return key
 
@@ -200,6 +205,26 @@ def _loaded(path: Path, raw: Path, images: str) -> Parts:
     return manifest.load(path, raw)
 
 
+class _Keeping:
+    """Keeps one training, not too often, and on the way out."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self.store, self.key = store, key
+        self.snapshot: Snapshot | None = None
+        self.kept = -inf
+
+    def epoch(self, training: Training) -> None:
+        self.snapshot = Snapshot.of(training)
+        if time.monotonic() - self.kept >= KEEP:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the last epoch, unless that is done."""
+        if self.snapshot:
+            self.store.keep(self.key, self.snapshot)
+            self.snapshot, self.kept = None, time.monotonic()
+
+
 class _Telling:
     """Tells of one training, not too often."""
 
@@ -208,7 +233,7 @@ class _Telling:
         self.shown = splits["test"].part(order.show.start, order.show.stop) if order.show else None
         self.num_images = len(splits["train"])
         self.waiting, self.told = 0, time.monotonic()
-        self.began, self.panel = time.monotonic(), (0, 0.0)
+        self.began, self.panel = time.monotonic(), -inf
 
     def images(self, number: int) -> None:
         self.waiting += number
@@ -223,19 +248,16 @@ class _Telling:
         speed = self.num_images / (time.monotonic() - self.began)
         row = {**training.history[-1], "images_per_second": speed}
         self.tell((self.key, "epoch", row))
-        if time.monotonic() - self.panel[1] >= PANELS:
+        if time.monotonic() - self.panel >= PANELS:
             self._show(training)
         self.began = time.monotonic()  # what was told is no part of the next epoch
 
-    def finish(self, training: Training) -> None:
+    def finish(self) -> None:
         self._flush()
-        if self.panel[0] < len(training.history):
-            self._show(training)
         self.tell((self.key, "finish", None))
 
     def _show(self, training: Training) -> None:
         if self.show and self.shown:
-            epoch = len(training.history)
             maps = self.show.maps(training.network, self.shown)
-            self.tell((self.key, "panel", (epoch, maps)))
-            self.panel = epoch, time.monotonic()
+            self.tell((self.key, "panel", (len(training.history), maps)))
+            self.panel = time.monotonic()

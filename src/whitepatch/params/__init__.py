@@ -32,7 +32,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -40,7 +40,17 @@ from pydantic_core import ErrorDetails
 from whitepatch import paths
 from whitepatch.errors import UserError, printable, short
 from whitepatch.params.base import Name, Strict
-from whitepatch.params.experiment import Experiment, Patch, Pixels, Rows, Score, Split, Train
+from whitepatch.params.experiment import (
+    Experiment,
+    Patch,
+    Pixels,
+    Precision,
+    Rows,
+    Runtime,
+    Score,
+    Split,
+    Train,
+)
 from whitepatch.params.sources import Download, Member, PhotoGroup, Photos, Sources, Stl10
 from whitepatch.params.sweeps import Condition, Sweep
 
@@ -50,22 +60,6 @@ TAKEN = ("bench", "summary", "sweeps")
 """Folders of reports/ that belong to no experiment."""
 
 T = TypeVar("T")
-Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
-
-
-class Runtime(Strict):
-    """Where and how every training and evaluation runs."""
-
-    device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Field(gt=0, le=256)]
-    precision: Precision
-    cuda_graph: bool
-
-    @model_validator(mode="after")
-    def _device_has_the_precision(self) -> "Runtime":
-        if self.precision == "tf32" and self.device == "cpu":
-            raise ValueError("precision tf32 is of GPUs only, but device is cpu; use fp32")
-        return self
 
 
 class Cells(Strict):
@@ -82,7 +76,6 @@ class Params(Strict):
     What is `shared` counts only where an experiment takes it over, and is checked there.
     """
 
-    runtime: Runtime
     cells: Cells
     variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     shared: dict[str, Any]

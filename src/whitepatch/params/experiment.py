@@ -1,13 +1,40 @@
 """Images and protocol: `experiments` of params.yaml."""
 
-__all__ = ["Experiment", "Patch", "Pixels", "Rows", "Score", "Split", "Train"]
+__all__ = [
+    "Experiment",
+    "Patch",
+    "Pixels",
+    "Precision",
+    "Rows",
+    "Runtime",
+    "Score",
+    "Split",
+    "Train",
+]
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from whitepatch.params.base import Count, Index, Seed, Strict
 from whitepatch.params.sources import Sources
+
+Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
+
+
+class Runtime(Strict):
+    """Where and how every training and evaluation runs."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(gt=0, le=256)]
+    precision: Precision
+    cuda_graph: bool
+
+    @model_validator(mode="after")
+    def _device_has_the_precision(self) -> "Runtime":
+        if self.precision == "tf32" and self.device == "cpu":
+            raise ValueError("precision tf32 is of GPUs only, but device is cpu; use fp32")
+        return self
 
 
 class Rows(Strict):
@@ -130,6 +157,7 @@ class Experiment(Strict):
     """Images and protocol."""
 
     source: Annotated[str, AfterValidator(_named)]
+    runtime: Runtime
     split: Split
     patch: Patch
     pixels: Pixels

@@ -32,7 +32,7 @@ def main(name: str, variant: str) -> None:
     """Write the numbers of every seed, and its maps, scores and predictions image by image."""
     params = load()
     experiment, variant = params.experiment(name), params.variant(variant)
-    device = machine.prepare(params.runtime.model_copy(update={"precision": "fp32"}))
+    device = machine.prepare(experiment.runtime.model_copy(update={"precision": "fp32"}))
     test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
     shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
@@ -78,6 +78,7 @@ def main(name: str, variant: str) -> None:
             "protocol": protocol(experiment),
             "chosen_by": record["chosen_by"],
             **{key: record[key] for key in record if key.startswith("trained_")},
+            "evaluated_on": machine.environment(device),
             "num_test_images": len(images),
             "num_scored_images": int(truth.patched.sum()),
             "seeds": numbers,

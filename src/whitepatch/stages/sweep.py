@@ -1,6 +1,5 @@
 """Train and test a variant under every combination of a sweep's levels."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,15 +35,17 @@ def main(name: str) -> None:
     trainings = sweep.trainings(params.experiment(sweep.experiment))
     tests = [[(test, _plan(name, test)) for test in sweep.tests(it)] for it in trainings]
     with TemporaryDirectory() as folder:
-        orders = orders_of(name, params, machine.here(params.runtime), Path(folder))
-        workers = params.cells.workers or num_workers(params.runtime)
+        orders = orders_of(name, params, Path(folder))
+        cells = [order for _, order in orders]
+        workers = params.cells.workers or num_workers(cells)
         trained = fill(
-            [order for _, order in orders],
+            cells,
             Store.here(params.cells.limit),
             at_once(workers),
             lambda _: None,
         )
-        device = machine.prepare(params.runtime.model_copy(update={"precision": "fp32"}))
+        runtime = params.experiment(sweep.experiment).runtime
+        device = machine.prepare(runtime.model_copy(update={"precision": "fp32"}))
         rows, arrays = [], []
         for place, order in orders:
             one, part = trained[order.key], order.parts()["test"]
@@ -79,19 +80,18 @@ def _plan(name: str, test: Condition) -> Plan:
     return fate
 
 
-def orders_of(
-    name: str, params: Params, here: Mapping[str, str | int], folder: Path
-) -> list[tuple[int, Order]]:
+def orders_of(name: str, params: Params, folder: Path) -> list[tuple[int, Order]]:
     """Return the cells of a sweep, each behind the place of its training; writes their manifests.
 
     Args:
         name: Of the sweep.
         params: All parameters.
-        here: The machine, see `machine.environment`.
         folder: For the manifests.
     """
     sweep, orders = params.sweep(name), []
-    for place, training in enumerate(sweep.trainings(params.experiment(sweep.experiment))):
+    experiment = params.experiment(sweep.experiment)
+    here = machine.here(experiment.runtime)
+    for place, training in enumerate(sweep.trainings(experiment)):
         experiment = training.experiment
         table = folder / f"{place}.csv"
         write_text(table, manifest.table(experiment, paths.raw(experiment.source)))
@@ -103,7 +103,6 @@ def orders_of(
                 sweep.variant,
                 seed,
                 table,
-                params.runtime,
                 here,
                 images,
                 any_machine=params.cells.any_machine,

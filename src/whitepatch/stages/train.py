@@ -1,7 +1,5 @@
 """Train a variant with every seed of an experiment."""
 
-from collections.abc import Mapping
-
 from whitepatch import paths
 from whitepatch.cells.filling import at_once, fill, num_workers
 from whitepatch.cells.store import Store
@@ -18,30 +16,26 @@ def main(name: str, variant: str) -> None:
     """Write every seed's weights at its chosen epoch and losses; the first's after each epoch."""
     params = load()
     experiment, variant = params.experiment(name), params.variant(variant)
-    here = machine.here(params.runtime)
-    orders = orders_of(name, variant, params, here)
+    orders = orders_of(name, variant, params)
     cells, store = list(orders.values()), Store.here(params.cells.limit)
-    with follow(cells, params, here) as tell:
-        workers = params.cells.workers or num_workers(params.runtime)
-        found = fill(cells, store, at_once(workers), tell)
+    with follow(cells, params) as tell:
+        found = fill(cells, store, at_once(params.cells.workers or num_workers(cells)), tell)
     trained = {seed: found[order.key] for seed, order in orders.items()}
     weights.write(name, variant, trained, experiment.train.choose)
     table = history.table({seed: one.history for seed, one in trained.items()})
     write_text(paths.history(name, variant), table)
 
 
-def orders_of(
-    name: str, variant: str, params: Params, here: Mapping[str, str | int]
-) -> dict[int, Order]:
+def orders_of(name: str, variant: str, params: Params) -> dict[int, Order]:
     """Return the cells of a variant, by seed; the first seed keeps the weights of its epochs.
 
     Args:
         name: Of the experiment.
         variant: Of it.
         params: All parameters.
-        here: The machine, see `machine.environment`.
     """
     experiment = params.experiment(name)
+    here = machine.here(experiment.runtime)
     seeds, show = experiment.train.seeds, shown(name, params)
     images = manifest.identity(paths.split(name))
     return {
@@ -51,7 +45,6 @@ def orders_of(
             variant,
             seed,
             paths.split(name),
-            params.runtime,
             here,
             images,
             keeps_epochs=seed == seeds[0],

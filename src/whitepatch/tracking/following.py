@@ -48,9 +48,7 @@ def shown(name: str, params: Params) -> Show | None:
 
 
 @contextmanager
-def follow(
-    orders: Sequence[Order], params: Params, here: Mapping[str, str | int]
-) -> Iterator[Tell]:
+def follow(orders: Sequence[Order], params: Params) -> Iterator[Tell]:
     """Yield what hears of trainings until the block ends, and tells MLflow.
 
     Nothing is told of experiments that are not among `live` in params.yaml.
@@ -58,7 +56,6 @@ def follow(
     Args:
         orders: The cells that may be trained.
         params: All parameters.
-        here: The machine, see `machine.environment`.
     """
     live = {order.key: order for order in orders if order.experiment in params.live}
     events: Events = SimpleQueue()
@@ -69,7 +66,7 @@ def follow(
         if key not in live or what == "images":
             return
         if not reporters:
-            reporters.append(_begun(live, params, here, events))
+            reporters.append(_begun(live, params, events))
         if reporters[0] is None or reporters[0].poll() is not None:
             return
         if what == "begin":
@@ -86,16 +83,16 @@ def follow(
             except subprocess.TimeoutExpired:
                 reporter.kill()
                 reporter.wait()
-                print(store.untold("it does not answer in time"), file=sys.stderr)  # noqa: T201
+                print(store.untold("it is behind"), file=sys.stderr)  # noqa: T201
 
 
 def _begun(
-    live: Mapping[str, Order], params: Params, here: Mapping[str, str | int], events: Events
+    live: Mapping[str, Order], params: Params, events: Events
 ) -> "subprocess.Popen[bytes] | None":
     """Start the reporter, and what feeds it with events; None if it cannot be started."""
     if (reporter := _started()) is not None:
         about = {
-            "runs": {key: _run(order, params, here) for key, order in live.items()},
+            "runs": {key: _run(order, params) for key, order in live.items()},
             "panels": {it: _panel(it, params) for it in {one.experiment for one in live.values()}},
             "variants": params.variants,
         }
@@ -103,7 +100,7 @@ def _begun(
     return reporter
 
 
-def _run(order: Order, params: Params, here: Mapping[str, str | int]) -> dict[str, Any]:
+def _run(order: Order, params: Params) -> dict[str, Any]:
     """Return what the reporter must know of a cell's run before it begins."""
     name, variant, seed = order.experiment, order.cell.variant, order.cell.seed
     experiment = params.experiment(name)
@@ -116,7 +113,7 @@ def _run(order: Order, params: Params, here: Mapping[str, str | int]) -> dict[st
         "name": naming.name(name, variant, seed),
         "title": title(variant),
         "tags": naming.tags(name, variant, seed, title(variant)),
-        "params": naming.parameters(variant, seed, rules, words, num_parameters, here),
+        "params": naming.parameters(variant, seed, rules, words, num_parameters, order.asker),
     }
 
 

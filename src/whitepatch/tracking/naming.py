@@ -90,6 +90,7 @@ def parameters(
         "variant": variant,
         "seed": seed,
         "num_parameters": num_parameters,
+        "precision": rules["runtime"]["precision"],
         **environment,
     }
 
