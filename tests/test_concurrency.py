@@ -152,8 +152,8 @@ def jobs(folder, ways, most):
     "ways",
     [
         [("--cells", f"{part}/4") for part in (1, 2, 3, 4)],
-        [("--workers", "3")],
-        pytest.param([("--ray", "local")], marks=pytest.mark.ray),
+        [("--workers", "3", "--evaluate")],
+        pytest.param([("--ray", "local", "--evaluate")], marks=pytest.mark.ray),
     ],
     ids=["slices", "workers", "ray"],
 )
@@ -165,6 +165,7 @@ def test_however_they_are_trained_and_killed_the_cells_are_the_same(bare, made, 
     assert kept(bare) == kept(made.with_name("making"))
     status, said = run(bare, "dvc", "repro", "report@tiny")
     assert status == 0, said
+    assert ("Running stage 'train@tiny-cnn'" in said) != ("--evaluate" in ways[0]), "not twice"
     assert results(bare) == results(made)
     assert load(bare / "dvc.lock") == load(made / "dvc.lock")
 

@@ -42,6 +42,9 @@ def train(
         float | None,
         typer.Option(help="Of each cell on Ray; 0.5: two share one. One if there are any.", min=0),
     ] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Meanwhile, have DVC evaluate what is trained.")
+    ] = False,
 ) -> None:
     """Train cells of experiments and sweeps, several at once, for DVC to take over.
 
@@ -58,7 +61,7 @@ def train(
     from whitepatch.stages.train_cells import train_cells
 
     engine = on_ray(ray, gpus) if ray else at_once(workers) if workers else None
-    train_cells(experiments or ["demo"], cells, engine)
+    train_cells(experiments or ["demo"], cells, engine, evaluate=evaluate)
 
 
 @commands.command()

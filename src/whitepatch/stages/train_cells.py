@@ -5,10 +5,14 @@ __all__ = ["train_cells"]
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from whitepatch import paths, programs
 from whitepatch.cells.filling import Engine, at_once, fill, num_workers
@@ -22,20 +26,28 @@ from whitepatch.stages import sweep, train
 from whitepatch.tracking.following import follow
 from whitepatch.training import machine
 
+LOOK = 1.0
+"""Seconds between two looks at which cells are there."""
 
-def train_cells(names: Sequence[str], part: str, engine: Engine | None) -> None:
+
+def train_cells(
+    names: Sequence[str], part: str, engine: Engine | None, *, evaluate: bool = False
+) -> None:
     """Train cells of several experiments and sweeps, and leave them to the stages.
 
     Args:
         names: Of experiments and sweeps.
         part: Which of the cells, as i/n: every n-th from the i-th on, counted from 1.
         engine: What trains them; None for as many at once as params.yaml says.
+        evaluate: Whether DVC evaluates each variant meanwhile, as soon as its cells are there.
 
     Raises:
         UserError: There is no such name or part, DVC refuses, a split is an old one, or parts
             are trained on machines of two kinds.
     """
     first, every = _part(part)
+    if every > 1 and evaluate:
+        raise UserError("--evaluate needs all cells, but --cells asks for some")
     params = load()
     stages = _stages(names, params)
     if every == 1:  # jobs of an array would meet in DVC's lock
@@ -46,14 +58,18 @@ def train_cells(names: Sequence[str], part: str, engine: Engine | None) -> None:
     if not stages:
         _say("nothing to train: DVC has all, or would take it from its cache")
         return
-    here, store = machine.here(params.runtime), Store.here(params.cells.limit)
+    store = Store.here(params.cells.limit)
     with TemporaryDirectory() as folder:
-        orders = _orders(stages.values(), params, here, Path(folder))
+        by_stage = _orders(stages, params, Path(folder))
+        orders = _each_once(by_stage.values())
         if every > 1 and not params.cells.any_machine:
-            _refuse_mixture(orders, here, store)
+            _refuse_mixture(orders, store)
         mine = orders[first - 1 :: every]
-        workers = params.cells.workers or num_workers(params.runtime)
-        with follow(mine, params, here) as tell:
+        workers = params.cells.workers or num_workers(mine)
+        with (
+            _evaluating(by_stage, store) if evaluate else nullcontext(),
+            follow(mine, params) as tell,
+        ):
             fill(mine, store, engine or at_once(workers), tell)
     _say(
         f"{len(mine)} of {len(orders)} trainings, all that was asked for, are in {store.folder}; "
@@ -89,31 +105,76 @@ def _stages(names: Sequence[str], params: Params) -> dict[str, _Stage]:
     return found
 
 
-def _orders(
-    stages: Iterable[_Stage], params: Params, here: Mapping[str, str | int], folder: Path
-) -> list[Order]:
-    """Return all cells of some stages, each once; writes the manifests of sweeps."""
-    found: dict[str, Order] = {}
-    for stage in stages:
+def _orders(stages: Mapping[str, _Stage], params: Params, folder: Path) -> dict[str, list[Order]]:
+    """Return the cells of each stage; writes the manifests of sweeps."""
+    found = {}
+    for name, stage in stages.items():
         if stage.sweep:
             at = folder / stage.sweep
-            cells = [order for _, order in sweep.orders_of(stage.sweep, params, here, at)]
+            found[name] = [order for _, order in sweep.orders_of(stage.sweep, params, at)]
         else:
-            cells = list(train.orders_of(stage.experiment, stage.variant, params, here).values())
-        for order in cells:  # what keeps most will do for the others
-            if order.key not in found or order.keeps_epochs:
-                found[order.key] = order
+            found[name] = list(train.orders_of(stage.experiment, stage.variant, params).values())
+    return found
+
+
+def _each_once(stages: Iterable[Sequence[Order]]) -> list[Order]:
+    """Return the cells of all stages; of the same cell the one that keeps most."""
+    found: dict[str, Order] = {}
+    for order in chain.from_iterable(stages):
+        if order.key not in found or order.keeps_epochs:
+            found[order.key] = order
     return list(found.values())
+
+
+@contextmanager
+def _evaluating(stages: Mapping[str, Sequence[Order]], store: Store) -> Iterator[None]:
+    """Have DVC evaluate each variant, beside the block, as soon as its cells are there.
+
+    One `dvc repro` at a time: two would meet in DVC's lock.
+    """
+    kind = "train@"
+    waiting = {name: cells for name, cells in stages.items() if name.startswith(kind)}
+    trained, stopped = Event(), Event()
+    running: list[subprocess.Popen[str]] = []
+
+    def there(order: Order) -> bool:
+        return store.has(order.key, epochs=order.keeps_epochs)
+
+    def evaluate() -> None:
+        while waiting and not stopped.is_set():
+            all_there = trained.wait(LOOK)
+            ready = [it for it, cells in waiting.items() if all(map(there, cells))]
+            for name in ready:
+                del waiting[name]
+            if ready:
+                names = (f"evaluate@{name.removeprefix(kind)}" for name in ready)
+                _dvc("repro", *names, running=running)
+            elif all_there:
+                return  # cells of other machines, which the stages know how to take
+
+    with ThreadPoolExecutor(1) as pool:
+        evaluated = pool.submit(evaluate)
+        try:
+            yield
+        except BaseException:
+            stopped.set()
+            for dvc in running:
+                dvc.terminate()
+            raise
+        finally:
+            trained.set()
+        evaluated.result()
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-def _refuse_mixture(orders: Sequence[Order], here: Mapping[str, str | int], store: Store) -> None:
+def _refuse_mixture(orders: Sequence[Order], store: Store) -> None:
     """See to it that all parts of the same cells are trained on one kind of machine."""
     trainings = {order.key.partition("-")[0].encode() for order in orders}
     name = digest(*sorted(trainings))[:32]
+    here = orders[0].asker
     first = store.claim(name, here)
     if first != here:
         raise UserError(
@@ -147,15 +208,31 @@ def _waiting(stages: Mapping[str, _Stage]) -> dict[str, _Stage]:
     return {name: one for name, one in stages.items() if name in running}
 
 
-def _dvc(*command: str) -> str:
-    """Run a command of DVC; return what it says. What it shows meanwhile is shown."""
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "dvc", *command],
+DVC = """
+import os, sys
+from whitepatch import programs
+programs.end_with_parent(os.getppid())
+from dvc.cli import main
+sys.exit(main())
+"""
+
+
+def _dvc(*command: str, running: list["subprocess.Popen[str]"] | None = None) -> str:
+    """Run a command of DVC, which ends with us; return what it says. What it shows is shown.
+
+    Args:
+        *command: Of it.
+        running: Is told of its process.
+    """
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", DVC, *command],
         env=programs.environment(),
         stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
+    ) as dvc:
+        if running is not None:
+            running.append(dvc)
+        said = dvc.communicate()[0]
+    if dvc.returncode:
         raise UserError(f"dvc {command[0]} fails, for the reason above")
-    return done.stdout
+    return said
