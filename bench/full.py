@@ -53,7 +53,7 @@ CPU = torch.device("cpu")
 
 
 def main() -> None:
-    """Measure, print and write reports/bench/full-<device>-<precision>.json."""
+    """Measure, print and write reports/bench/full-<device>-<precision>[-graph].json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--precision", default="fp32", choices=("fp32", "tf32", "bf16"))
@@ -108,7 +108,8 @@ def main() -> None:
         "median_seconds": {name: median(one["seconds"]) for name, one in found.items()},
         "measured": found,
     }
-    target = Path("reports/bench") / f"full-{device.type}-{asked.precision}.json"
+    how = f"{device.type}-{asked.precision}{'-graph' * asked.graph}"
+    target = Path("reports/bench") / f"full-{how}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(result, indent=2) + "\n")
     print(f"written to {target}")

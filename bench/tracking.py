@@ -83,7 +83,8 @@ def _trained(*, live: bool = False, uri: str = "") -> tuple[float, str]:
         if live:
             text = text.replace("\nlive:", "\nlive:\n  - demo", 1)
         (folder / "params.yaml").write_text(text, encoding="utf-8")
-        variables = {"MLFLOW_TRACKING_URI": uri} if uri else {}
+        variables = {"WHITEPATCH_CELLS": str(folder / "cells")}  # what is there is not trained
+        variables |= {"MLFLOW_TRACKING_URI": uri} if uri else {}
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", *STAGE],

@@ -2,9 +2,11 @@ import json
 import subprocess
 import sys
 
+import cells
 import full
 import pytest
 import speed
+from helpers.training import small
 
 
 def measured(epoch, memory, **more):
@@ -15,6 +17,15 @@ def measured(epoch, memory, **more):
         "peak_memory_mb": memory,
         "start_up": 3.0,
     } | more
+
+
+def test_trainings_at_once_are_measured(everything, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = small(everything)
+    monkeypatch.setattr("whitepatch.params.load", lambda: params)
+    found = cells._filled("cnn", 1, 1)
+    assert found["rate"] > 0
+    assert found["memory"] > 1e8
 
 
 def test_ratios_are_those_of_the_same_round():
