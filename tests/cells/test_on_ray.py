@@ -150,9 +150,9 @@ def test_nodes_of_another_kind_are_refused_or_asked_for(everything, tmp_path, cl
     params = small(everything)
     (mine,), (whole,) = orders(params), trained(params, tmp_path / "a")
     key = mine.key.replace(mine.key.partition("-")[2], "0" * 16)
-    asked = replace(mine, key=key, asker="another kind")
+    asked = replace(mine, key=key, asker=mine.asker | {"device_name": "another"})
     store = Store(tmp_path / "b", 1e9)
-    with pytest.raises(UserError, match=r"\(.*1 threads.*\(another kind\).*any_machine"):
+    with pytest.raises(UserError, match=r"\(.*1 threads.*\(another, .*any_machine"):
         fill([asked], store, on_ray(cluster, 0), lambda _: None)
     asked = replace(asked, any_machine=True)
     found = fill([asked], store, on_ray(cluster, 0), lambda _: None)[key]
