@@ -19,6 +19,7 @@ def measured(epoch, memory, **more):
     } | more
 
 
+@pytest.mark.usefixtures("torch_as_before")
 def test_trainings_at_once_are_measured(everything, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     params = small(everything)
