@@ -1,7 +1,7 @@
 """Where images come from: a package for each source of params.yaml, found by its name.
 
-Each writes the same layout (`write`), knows when two parts of a split would share what they must
-not share (`refuse_overlap`), and says what its images are (`describe`) and show (`subjects`).
+Each writes the same layout (`write`), and says what its images are (`describe`) and show
+(`subjects`), and which of them a committed figure may show (`drawable`).
 """
 
 __all__ = ["Origin", "Source", "find"]
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from whitepatch.errors import UserError
-from whitepatch.params import Params, Sources, Split
+from whitepatch.params import Params, Sources
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,19 @@ class Origin:
 
 
 class Source(Protocol):
-    """What the package of a source offers."""
+    """What the package of a source offers. Labels are those of its own files, 1 to 255."""
 
     def write(self, folder: Path, params: Params) -> None:
-        """Write train_X.bin, train_y.bin, test_X.bin and test_y.bin into an existing folder."""
+        """Write train_X.bin and train_y.bin, and test_X.bin and test_y.bin if it has test images.
 
-    def refuse_overlap(self, folder: Path, split: Split) -> None:
-        """Raise `UserError` where two parts of a split share what they must not share."""
+        The folder exists.
+        """
 
-    def subjects(self, labels: Sequence[int]) -> list[str]:
-        """Return what images show, by their labels in the source's own files: 1 to 255."""
+    def subjects(self, labels: Sequence[int], params: Params) -> list[str]:
+        """Return what images show, by their labels: the scenes' names, or the classes."""
+
+    def drawable(self, labels: Sequence[int], params: Params) -> list[bool]:
+        """Say of images, by their labels, whether a figure that is committed may show them."""
 
     def describe(self, params: Params) -> Origin:
         """Say what the images are that these parameters give."""

@@ -7,7 +7,7 @@ from whitepatch.stages import run
 
 
 def fetch(source: str) -> None:
-    """Write train_X.bin, train_y.bin, test_X.bin and test_y.bin of a source."""
+    """Write train_X.bin and train_y.bin of a source, and its test files if it has any."""
     params = load()
     found = sources.find(source)
     with replacing(paths.raw(source)) as folder:

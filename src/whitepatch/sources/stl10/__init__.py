@@ -5,7 +5,7 @@ Learning", AISTATS 2011, https://cs.stanford.edu/~acoates/stl10/. How they come 
 docs/stl10.md.
 """
 
-__all__ = ["describe", "refuse_overlap", "subjects", "write"]
+__all__ = ["describe", "drawable", "subjects", "write"]
 
-from whitepatch.sources.stl10.fetch import refuse_overlap, write
-from whitepatch.sources.stl10.labelled import describe, subjects
+from whitepatch.sources.stl10.fetch import write
+from whitepatch.sources.stl10.labelled import describe, drawable, subjects

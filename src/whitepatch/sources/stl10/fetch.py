@@ -1,6 +1,6 @@
 """STL-10's labelled files, from an archive that lies here or on a server."""
 
-__all__ = ["refuse_overlap", "write"]
+__all__ = ["write"]
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from whitepatch.errors import UserError
-from whitepatch.params import Params, Split
+from whitepatch.params import Params
 from whitepatch.sources.stl10.archive import Damaged, extract
 from whitepatch.sources.stl10.download import CHUNK, Changed, Download, Refused
 from whitepatch.sources.stl10.labelled import refuse_unreadable
@@ -45,10 +45,6 @@ def write(folder: Path, params: Params) -> None:
         else:
             tell, part = partial(bar.write, file=sys.stderr), own.with_suffix(".part")
             _download([Download(url, part, settings, tell) for url in settings.urls], take, own)
-
-
-def refuse_overlap(folder: Path, split: Split) -> None:
-    """Accept any split: STL-10's images are pictures of their own, so disjoint rows are enough."""
 
 
 def _unpack(own: Path, take: Take) -> None:

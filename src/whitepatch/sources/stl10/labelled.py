@@ -1,6 +1,6 @@
 """STL-10's labelled files as torchvision reads them: a second opinion on what was fetched."""
 
-__all__ = ["describe", "labelled", "refuse_unreadable", "subjects"]
+__all__ = ["describe", "drawable", "labelled", "refuse_unreadable", "subjects"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,9 +48,14 @@ def refuse_unreadable(folder: Path) -> None:
             )
 
 
-def subjects(labels: Sequence[int]) -> list[str]:
+def subjects(labels: Sequence[int], params: Params) -> list[str]:  # noqa: ARG001 -- as any source
     """Return the classes of images, by their labels."""
     return [CLASSES[label - 1] for label in labels]
+
+
+def drawable(labels: Sequence[int], params: Params) -> list[bool]:  # noqa: ARG001 -- the same
+    """Say that a figure may show all, as the article does."""
+    return [True] * len(labels)
 
 
 def describe(params: Params) -> Origin:
