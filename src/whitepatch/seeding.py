@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 Purpose = Literal[
-    "crops", "plan", "weights", "order", "dropout", "bootstrap", "sign flips", "probe"
+    "crops",
+    "noise",
+    "folds",
+    "draw",
+    "plan",
+    "weights",
+    "order",
+    "dropout",
+    "bootstrap",
+    "sign flips",
+    "probe",
 ]
 
 

@@ -13,7 +13,10 @@ SHAPE = {
     *("seeding.py", "data/images.py", "models/classifier.py", "models/variants/cbam.py"),
     *(f"training/{name}.py" for name in ("adam", "loop", "machine", "schedule", "step")),
     *(f"models/layers/{name}.py" for name in ("__init__", "attention", "backbone", "cbam")),
-    *(f"models/layers/{name}.py" for name in ("image", "positions", "tokens")),
+    *(
+        f"models/layers/{name}.py"
+        for name in ("image", "norm", "positions", "readout", "tokens", "uniform")
+    ),
 }
 
 
@@ -45,7 +48,10 @@ def test_what_shapes_a_training_is_what_it_imports(root):
     loop = root / "src/whitepatch/training/loop.py"
     files = {str(path.relative_to(PACKAGE)) for path in imports(loop, root)}
     apart = {"errors.py", "files.py", "paths.py", "data/manifest.py", "data/layout.py"}
-    apart |= {path for path in files if path.endswith("__init__.py")} | {"data/plan.py"}
+    apart |= {path for path in files if path.endswith("__init__.py")} | {
+        "data/plan.py",
+        "data/rows.py",
+    }
     assert files - apart <= SHAPE
 
 

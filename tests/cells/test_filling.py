@@ -190,7 +190,9 @@ def test_what_another_kind_of_machine_trained_is_not_passed_over_in_silence(
 
 def test_parts_on_two_kinds_of_machines_are_refused(everything, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cells"))
-    params = small(everything, seeds=(0, 1)).model_copy(update={"variants": ("cbam_spatial",)})
+    params = small(everything, seeds=(0, 1))
+    demo = params.experiments["demo"].model_copy(update={"variants": ("cbam_spatial",)})
+    params = params.model_copy(update={"experiments": {"demo": demo}})
     monkeypatch.setattr(module, "load", lambda: params)
     here = machine.here(params.experiments["demo"].runtime)
     train_cells(["demo"], "1/2", at_once(1))

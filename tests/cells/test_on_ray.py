@@ -78,7 +78,7 @@ def cluster(tmp_path_factory):
     )
 
 
-# on the cluster, not `local`: a process that has had a local one loses actors of the next (Ray 2.60)
+# not on a `local` one: a process that has had that loses actors of the next cluster (Ray 2.60)
 def test_a_cluster_gives_the_same_bits_and_tells_of_all(everything, tmp_path, cluster):
     params = small(everything, seeds=(0, 1), live=True)
     alone = trained(params, tmp_path / "a")

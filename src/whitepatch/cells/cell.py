@@ -32,7 +32,7 @@ class Cell:
         seed: Of weights, order and dropout.
         images: Digest of the images and of their patches, see `data.manifest.identity`.
         train: The protocol; its list of seeds does not count.
-        patch: Of it size and value count, for the manifest has the rest.
+        patch: Of it count what a patch looks like; who gets one, and where, the manifest has.
         pixels: The normalisation.
         runtime: Of it precision and graph count, for the machine says the rest.
     """
@@ -59,7 +59,7 @@ class Cell:
             "seed": self.seed,
             "images": self.images,
             "train": self.train.model_dump(exclude={"seeds"}),
-            "patch": self.patch.model_dump(include={"size", "value"}),
+            "patch": self.patch.model_dump(include={"size", "value", "contrast", "distractor"}),
             "pixels": self.pixels.model_dump(),
             "runtime": self.runtime.model_dump(include={"precision", "cuda_graph"}),
             "code": {str(it.relative_to(PACKAGE)): digest(it) for it in _code(self.variant)},

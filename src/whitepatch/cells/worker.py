@@ -89,7 +89,6 @@ class Order:
         seed: int,
         table: Path,
         here: Mapping[str, str | int],
-        images: str,
         **more: Any,
     ) -> "Order":
         """Return the order of a training of an experiment.
@@ -101,20 +100,19 @@ class Order:
             seed: Of it.
             table: Its manifest.
             here: The machine that asks, see `machine.environment`.
-            images: Identity of the images in the manifest.
             **more: Further attributes.
         """
         cell = Cell(
             variant,
             seed,
-            images,
+            manifest.identity(table, seed),
             experiment.train,
             experiment.patch,
             experiment.pixels,
             experiment.runtime,
         )
         raw = paths.raw(experiment.source)
-        num_images = len(experiment.split.train)
+        num_images = experiment.split.numbers()["train"]
         return cls(
             cell,
             cell.key(here),
@@ -127,8 +125,8 @@ class Order:
         )
 
     def parts(self) -> Parts:
-        """Return its images; many cells in turn have the same."""
-        return _loaded(self.manifest, self.raw, self.cell.images)
+        """Return its images; the variants of a seed have the same."""
+        return _loaded(self.manifest, self.raw, self.cell.seed, self.cell.images)
 
 
 def train_cell(order: Order, store: Store, tell: Tell, parts: Parts | None = None) -> str:
@@ -199,10 +197,10 @@ def _key(order: Order, here: Mapping[str, str | int]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, raw: Path, images: str) -> Parts:
-    """Return images through a manifest."""
+def _loaded(path: Path, raw: Path, seed: int, images: str) -> Parts:
+    """Return a seed's images through a manifest."""
     del images  # another manifest under the same name is read again
-    return manifest.load(path, raw)
+    return manifest.load(path, raw, seed)
 
 
 class _Keeping:

@@ -14,15 +14,18 @@ from whitepatch.params import Patch, Pixels
 
 @dataclass(frozen=True)
 class DeviceImages:
-    """One split on a device.
+    """One part of a split on a device: N images with up to P patches each.
 
     Attributes:
         bytes: uint8 [N, 96, 96, 3]; the channels come last, so a batch of them is a
             [B, 3, 96, 96] tensor in the memory order that convolutions like best.
         labels: float32 [N], 0 or 1.
-        tops: [N], first row of the patch, or -1.
-        lefts: [N], first column of the patch, or -1.
-        patch: Its size in pixels and its value in normalised units.
+        tops: [N, P], first row of each patch, or -1.
+        lefts: [N, P], first column of each patch, or -1.
+        sizes: [N], pixels, of an image's patches.
+        contrasts: float32 [N], weight of the patch where it covers the picture.
+        colours: float32 [N, P, 3], normalised units.
+        patch: The parameters that it was made by.
         pixels: The normalisation.
     """
 
@@ -30,17 +33,42 @@ class DeviceImages:
     labels: Tensor
     tops: Tensor
     lefts: Tensor
+    sizes: Tensor
+    contrasts: Tensor
+    colours: Tensor
     patch: Patch
     pixels: Pixels
 
     @classmethod
     def of(cls, part: Part, patch: Patch, pixels: Pixels, device: torch.device) -> "DeviceImages":
-        """Put a loaded split on a device."""
+        """Put a loaded part on a device.
+
+        Args:
+            part: What its plan leaves open is the same for all images, as `patch` says.
+            patch: Size, contrast and brightness.
+            pixels: The normalisation.
+            device: Where to.
+        """
+        plan = part.plan
+        number, patches = plan.tops.shape
+        if plan.colours is None:
+            second = patch.value if patch.distractor is None else patch.distractor
+            values = torch.tensor([patch.value, second][:patches])
+            colours = values[None, :, None].repeat(number, 1, 3)
+        else:
+            colours = (torch.from_numpy(plan.colours).float() - pixels.offset) / pixels.scale
+        sizes, contrasts = (
+            torch.full([number], every) if own is None else torch.from_numpy(own)
+            for own, every in ((plan.sizes, patch.size), (plan.contrasts, patch.contrast))
+        )
         return cls(
             torch.from_numpy(part.images).permute(0, 2, 3, 1).contiguous().to(device),
-            torch.from_numpy(part.plan.labels).float().to(device),
-            torch.from_numpy(part.plan.tops).to(device),
-            torch.from_numpy(part.plan.lefts).to(device),
+            torch.from_numpy(plan.labels).float().to(device),
+            torch.from_numpy(plan.tops).to(device),
+            torch.from_numpy(plan.lefts).to(device),
+            sizes.to(device),
+            contrasts.float().to(device),
+            colours.to(device),
             patch,
             pixels,
         )
@@ -48,16 +76,14 @@ class DeviceImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def at(self, chosen: Tensor | slice) -> "DeviceImages":
+        """Return some of the images; those of a slice without a copy."""
+        fields = ("bytes", "labels", "tops", "lefts", "sizes", "contrasts", "colours")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in fields})
+
     def part(self, start: int, stop: int) -> "DeviceImages":
         """Return images start to stop - 1, without a copy."""
-        chosen = slice(start, stop)
-        return replace(
-            self,
-            bytes=self.bytes[chosen],
-            labels=self.labels[chosen],
-            tops=self.tops[chosen],
-            lefts=self.lefts[chosen],
-        )
+        return self.at(slice(start, stop))
 
     def first(self, number: int) -> Tensor:
         """Return the indices of the first images, [number], on the device."""
@@ -70,19 +96,24 @@ class DeviceImages:
             index: [B], integers, on the device.
 
         Returns:
-            float32 [B, 3, 96, 96], normalised, with the white patch where the plan puts one; and
-            the labels, float32 [B].
+            float32 [B, 3, 96, 96], normalised, with the patches where the plan puts them; and the
+            labels, float32 [B].
         """
         images = (self.bytes[index].permute(0, 3, 1, 2).float() - self.pixels.offset).div_(
             self.pixels.scale
         )
-        images.masked_fill_(self.covered(index)[:, None], self.patch.value)
+        weight = self.contrasts[index, None, None, None]
+        for patch in range(self.tops.shape[1]):
+            colour = self.colours[index, patch, :, None, None]
+            covered = self.covered(index, patch)[:, None]
+            images = torch.where(covered, weight * colour + (1 - weight) * images, images)
         return images, self.labels[index]
 
-    def covered(self, index: Tensor) -> Tensor:
-        """Return which pixels the patch covers, bool [B, 96, 96]."""
+    def covered(self, index: Tensor, patch: int = 0) -> Tensor:
+        """Return which pixels a patch covers, bool [B, 96, 96]."""
         pixel = torch.arange(SIDE, device=index.device)
-        tops, lefts = self.tops[index, None], self.lefts[index, None]
-        rows = (pixel >= tops) & (pixel < tops + self.patch.size) & (tops >= 0)
-        columns = (pixel >= lefts) & (pixel < lefts + self.patch.size)
+        tops, lefts = self.tops[index, patch, None], self.lefts[index, patch, None]
+        sizes = self.sizes[index, None]
+        rows = (pixel >= tops) & (pixel < tops + sizes) & (tops >= 0)
+        columns = (pixel >= lefts) & (pixel < lefts + sizes)
         return rows[:, :, None] & columns[:, None, :]

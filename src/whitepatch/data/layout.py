@@ -35,7 +35,7 @@ def write(folder: Path, file: Literal["train", "test"], images: Images, labels: 
     (folder / f"{file}_y.bin").write_bytes(labels.astype(np.uint8).tobytes())
 
 
-def read_images(folder: Path, file: Literal["train", "test"]) -> Images:
+def read_images(folder: Path, file: str) -> Images:
     """Return all images of a file, as a read-only view of it.
 
     Raises:

@@ -2,6 +2,8 @@
 
 __all__ = [
     "Experiment",
+    "Folds",
+    "Mixture",
     "Patch",
     "Pixels",
     "Precision",
@@ -14,9 +16,9 @@ __all__ = [
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from whitepatch.params.base import Count, Index, Seed, Strict
+from whitepatch.params.base import Count, Index, Name, Seed, Strict
 from whitepatch.params.sources import Sources
 
 Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
@@ -65,6 +67,10 @@ class Split(Strict):
     validation: Rows | None
     test: Rows
 
+    def numbers(self) -> dict[str, int]:
+        """Return how many images each part has."""
+        return {name: len(rows) for name, rows in self.parts().items()}
+
     def parts(self) -> dict[str, Rows]:
         """Return the ranges by name, in the order of the manifest."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -79,15 +85,45 @@ class Split(Strict):
         return self
 
 
+class Folds(Strict):
+    """A split by scenes, dealt into folds: seed s is tested on fold s, see `data.rows`."""
+
+    folds: Annotated[int, Field(ge=3, le=255)]
+    train: Count
+    validation: Count
+    test: Count
+
+    def numbers(self) -> dict[str, int]:
+        """Return how many images each part has."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def _kind_of_split(split: object) -> str:
+    folds = isinstance(split, Folds) or (isinstance(split, dict) and "folds" in split)
+    return "by folds" if folds else "by rows"
+
+
+class Mixture(Strict):
+    """Patches of several sizes and contrasts, every pair as frequent."""
+
+    sizes: Annotated[tuple[Annotated[int, Field(gt=0, lt=96)], ...], Field(min_length=1)]
+    contrasts: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+
+
 class Patch(Strict):
-    """The white patch and the plan of who gets it and where."""
+    """The patches, and the plan of who gets them and where."""
 
     plan: Literal["per_image", "per_batch"]
+    task: Literal["detect", "compare", "arrange"]
+    ground: Literal["pictures", "noise"]
     seed: Seed
-    probability: Annotated[float, Field(gt=0, lt=1)]
+    probability: Annotated[float, Field(ge=0, le=1)]
     size: Annotated[int, Field(gt=0, lt=96)]
     positions: Count
     value: Annotated[float, Field(ge=-1000, le=1000)]
+    contrast: Annotated[float, Field(gt=0, le=1)]
+    mixture: Mixture | None
+    distractor: Annotated[float, Field(ge=-1000, le=1000)] | None
 
     @model_validator(mode="after")
     def _fits(self) -> "Patch":
@@ -96,8 +132,28 @@ class Patch(Strict):
                 f"positions - 1 + size must be at most 96 pixels, "
                 f"got {self.positions} - 1 + {self.size}"
             )
-        if self.plan == "per_batch" and self.probability != 0.5:
-            raise ValueError(f"per_batch tosses a fair coin: 0.5, got {self.probability}")
+        if self.plan == "per_batch" and (self.probability, self.task) != (0.5, "detect"):
+            raise ValueError(
+                f"per_batch detects, and tosses a fair coin: 0.5, got {self.task}, "
+                f"{self.probability}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _task_has_room(self) -> "Patch":
+        special = [key for key in ("mixture", "distractor") if getattr(self, key) is not None]
+        if len(special) > 1:
+            raise ValueError("a mixture has no distractor; set one of them to null")
+        if special and (self.plan, self.task) != ("per_image", "detect"):
+            raise ValueError(f"{special[0]} is for per_image and the task detect alone")
+        # two patches keep apart, or within the rows and columns of the task
+        least = {"compare": 49, "arrange": 85}.get(self.task, 1)
+        if self.distractor is not None:
+            least = self.size + 1
+        if self.positions < least:
+            raise ValueError(
+                f"positions must be at least {least} for two patches, got {self.positions}"
+            )
         return self
 
 
@@ -154,29 +210,49 @@ def _named(source: str) -> str:
 
 
 class Experiment(Strict):
-    """Images and protocol."""
+    """Images and protocol, and the variants in the order of tables and figures."""
 
     source: Annotated[str, AfterValidator(_named)]
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     runtime: Runtime
-    split: Split
+    split: Annotated[
+        Annotated[Split, Tag("by rows")] | Annotated[Folds, Tag("by folds")],
+        Discriminator(_kind_of_split),
+    ]
     patch: Patch
     pixels: Pixels
     train: Train
     score: Score
 
     @model_validator(mode="after")
+    def _variants_differ(self) -> "Experiment":
+        if len(set(self.variants)) < len(self.variants):
+            raise ValueError(f"variants must differ, got {list(self.variants)}")
+        return self
+
+    @model_validator(mode="after")
     def _parts_agree(self) -> "Experiment":
-        if self.train.choose == "validation" and self.split.validation is None:
+        numbers = self.split.numbers()
+        if self.train.choose not in numbers:
             raise ValueError("train.choose is validation, but split.validation is null")
-        if self.train.batch_size > len(self.split.train):
+        if self.train.batch_size > numbers["train"]:
             raise ValueError(
-                f"train.batch_size must be at most the {len(self.split.train)} images of "
+                f"train.batch_size must be at most the {numbers['train']} images of "
                 f"split.train, got {self.train.batch_size}"
             )
-        if self.score.first + self.score.images > len(self.split.test):
+        if self.score.first + self.score.images > numbers["test"]:
             raise ValueError(
-                f"score.first + score.images must be at most the {len(self.split.test)} images of "
+                f"score.first + score.images must be at most the {numbers['test']} images of "
                 f"split.test, got {self.score.first} + {self.score.images}"
+            )
+        if self.patch.task == "compare" and numbers["test"] % 4:
+            raise ValueError(
+                f"compare tests every picture four times; split.test must be a multiple of 4, got "
+                f"{numbers['test']} images"
+            )
+        if (self.source == "stl10") == isinstance(self.split, Folds):
+            raise ValueError(
+                "the split must be by rows for stl10, and by folds for every other source"
             )
         if self.score.grid > max(self.patch.positions, 2):
             raise ValueError(
