@@ -12,7 +12,6 @@ from whitepatch.data.manifest import Part
 from whitepatch.data.plan import plan
 from whitepatch.models.article_weights import from_article
 from whitepatch.models.classifier import build
-from whitepatch.params import Rows
 
 
 def printed(variant):
@@ -48,8 +47,8 @@ def test_a_name_that_is_not_the_articles_is_refused():
 def test_a_batch_of_the_articles_loop_is_a_batch_of_ours(everything):
     experiment = everything.experiment("article")
     bytes_ = np.random.default_rng(1).integers(256, size=(200, 3, 96, 96), dtype=np.uint8)
-    rows = Rows(file="train", start=0, stop=200)
-    part = Part(np.arange(200), bytes_, plan(rows, experiment.patch, 100))
+    names = [("train", row) for row in range(200)]
+    part = Part(np.arange(200), bytes_, plan(names, experiment.patch, 100))
     ours = DeviceImages.of(part, experiment.patch, experiment.pixels, torch.device("cpu"))
     for start in (0, 100):
         pictures = [Image.fromarray(x.transpose(1, 2, 0)) for x in bytes_[start : start + 100]]

@@ -1,4 +1,4 @@
-"""Trunk, attention, head: the network around every variant."""
+"""Trunk, attention, readout, head: the network around every variant."""
 
 __all__ = ["Classifier", "Look", "build", "title"]
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from whitepatch.errors import UserError
 from whitepatch.models import variants
 from whitepatch.models.layers.backbone import CHANNELS, Backbone
-from whitepatch.models.layers.image import ImageAttention
+from whitepatch.models.layers.image import ImageAttention, NoAttention
+from whitepatch.models.layers.readout import MeanReadout
 from whitepatch.seeding import seed_for
 
 
@@ -25,47 +26,52 @@ class Look:
         logits: [B].
         evidence: [B, H, W], class activation mapping (CAM, Zhou et al. 2016,
             https://arxiv.org/abs/1512.04150): head's weights times `after`. Its mean over a picture
-            plus the head's bias is the logit, exactly.
+            plus the head's bias is the logit, exactly; so it is defined where the readout is that
+            mean, and None elsewhere.
         before: [B, C, H, W], what the attention layer receives.
         after: [B, C, H, W], what it hands on.
     """
 
     logits: Tensor
-    evidence: Tensor
+    evidence: Tensor | None
     before: Tensor
     after: Tensor
 
 
 class Classifier(nn.Module):
-    """Does the picture have a white patch? Features -> attention -> mean over space -> Linear."""
+    """Does the picture have a white patch? Features -> attention -> readout -> Linear."""
 
-    def __init__(self, attention: ImageAttention, backbone: Backbone, head: nn.Linear) -> None:
+    def __init__(
+        self, backbone: Backbone, attention: ImageAttention, readout: nn.Module, head: nn.Linear
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.attention = attention
+        self.readout = readout
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [B, 3, 96, 96] to logits [B]."""
-        return self.head(self.attention(self.backbone(images)).mean(dim=(2, 3))).squeeze(1)
+        return self.decide(self.attention(self.backbone(images)))
+
+    def decide(self, features: Tensor) -> Tensor:
+        """Map what the attention layer hands on, [B, C, H, W], to logits [B]."""
+        return self.head(self.readout(features)).squeeze(1)
 
     def look(self, images: Tensor) -> Look:
         """Map images [B, 3, 96, 96] to logits and what is behind them."""
         before = self.backbone(images)
         after = self.attention(before)
+        if not isinstance(self.readout, MeanReadout):
+            return Look(self.decide(after), None, before, after)
         evidence = torch.einsum("bchw,c->bhw", after, self.head.weight[0])
-        return Look(
-            logits=evidence.mean(dim=(1, 2)) + self.head.bias,
-            evidence=evidence,
-            before=before,
-            after=after,
-        )
+        return Look(evidence.mean(dim=(1, 2)) + self.head.bias, evidence, before, after)
 
 
 def build(variant: str, seed: int) -> Classifier:
     """Return the untrained network of a variant.
 
-    Trunk and head are drawn before the attention layer, so for one seed all variants start from
+    Trunk and head are drawn before attention and readout, so for one seed all variants start from
     the same trunk and the same head.
 
     Args:
@@ -78,7 +84,10 @@ def build(variant: str, seed: int) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_for("weights", seed))
         backbone, head = Backbone(), nn.Linear(CHANNELS, 1)
-        network = Classifier(_module(variant).attention(), backbone, head)
+        module = _module(variant)
+        attention = module.attention() if hasattr(module, "attention") else NoAttention()
+        readout = module.readout() if hasattr(module, "readout") else MeanReadout()
+        network = Classifier(backbone, attention, readout, head)
     # channels last in memory: convolutions run up to a quarter faster
     return network.to(memory_format=torch.channels_last)
 
