@@ -84,10 +84,8 @@ def project(root, tmp_path, monkeypatch):
     """Stand in a folder with parameters and the weights of one network."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
-    best = build("cbam_spatial", 5).state_dict()
-    weights.write(
-        "demo", "cbam_spatial", {1: Trained([{"test_loss": 0.5}], best, None, {})}, "test"
-    )
+    best = build("mha_conv1d", 5).state_dict()
+    weights.write("demo", "mha_conv1d", {1: Trained([{"test_loss": 0.5}], best, None, {})}, "test")
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     Image.fromarray(255 - PIXELS).resize((50, 60)).save(tmp_path / "b.jpg")
     return tmp_path
@@ -95,14 +93,14 @@ def project(root, tmp_path, monkeypatch):
 
 def invoke(*arguments):
     """Run the command with the project's network."""
-    options = ["--variant", "cbam_spatial", "--seed", "1"]
+    options = ["--variant", "mha_conv1d", "--seed", "1"]
     return CliRunner().invoke(commands, ["predict", *options, *arguments])
 
 
 @pytest.mark.usefixtures("project")
 def test_the_prediction_is_the_networks(everything):
     experiment = everything.experiment("demo")
-    network = trained("demo", "cbam_spatial", 1, experiment)
+    network = trained("demo", "mha_conv1d", 1, experiment)
     normalised = (torch.from_numpy(PIXELS.transpose(2, 0, 1)[None]).float() - 128) / 128
     with torch.no_grad():
         expected = torch.sigmoid(network.eval()(normalised).double())
@@ -110,7 +108,7 @@ def test_the_prediction_is_the_networks(everything):
     found = predict(network, images)
     np.testing.assert_allclose(found.probabilities, expected, rtol=1e-5)
     np.testing.assert_allclose(found.pictures[0] * 255, PIXELS.transpose(2, 0, 1), atol=1e-3)
-    assert {"evidence", "attention gate"} < set(found.maps)
+    assert {"evidence", "attention mean"} < set(found.maps)
 
 
 def test_the_command_says_a_line_for_each_picture_and_draws_them(project):
@@ -185,27 +183,25 @@ def test_nothing_of_yours_is_overwritten(project, output, words):
 @pytest.mark.usefixtures("project")
 def test_weights_of_other_pixels_or_patches_are_refused(everything):
     experiment = everything.experiment("demo")
-    write_json(paths.metrics("demo", "cbam_spatial"), {"protocol": protocol(experiment)})
-    trained("demo", "cbam_spatial", 1, experiment)
+    write_json(paths.metrics("demo", "mha_conv1d"), {"protocol": protocol(experiment)})
+    trained("demo", "mha_conv1d", 1, experiment)
     pixels = experiment.pixels.model_copy(update={"scale": 255})
-    with pytest.raises(UserError, match=r"^experiments\.demo\.pixels is not what cbam_spatial was"):
-        trained("demo", "cbam_spatial", 1, experiment.model_copy(update={"pixels": pixels}))
+    with pytest.raises(UserError, match=r"^experiments\.demo\.pixels is not what mha_conv1d was"):
+        trained("demo", "mha_conv1d", 1, experiment.model_copy(update={"pixels": pixels}))
 
 
 @pytest.mark.usefixtures("project")
 def test_weights_that_are_missing_or_damaged_say_how_to_get_them(everything):
     experiment = everything.experiment("demo")
-    with pytest.raises(
-        UserError, match=r"seed-00.* is missing; .*dvc repro train@demo-cbam_spatial"
-    ):
-        trained("demo", "cbam_spatial", 0, experiment)
+    with pytest.raises(UserError, match=r"seed-00.* is missing; .*dvc repro train@demo-mha_conv1d"):
+        trained("demo", "mha_conv1d", 0, experiment)
     with pytest.raises(UserError, match="demo has no seed 7; it has 0, 1"):
-        trained("demo", "cbam_spatial", 7, experiment)
-    path = paths.weights("demo", "cbam_spatial", 1)
+        trained("demo", "mha_conv1d", 7, experiment)
+    path = paths.weights("demo", "mha_conv1d", 1)
     paths.model("demo", "cnn").mkdir()
     shutil.copy(path, paths.weights("demo", "cnn", 0))
     with pytest.raises(UserError, match=r"seed-00.* cannot be used"):
         trained("demo", "cnn", 0, experiment)
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(UserError, match=r"seed-01.* cannot be used .*train it again"):
-        trained("demo", "cbam_spatial", 1, experiment)
+        trained("demo", "mha_conv1d", 1, experiment)

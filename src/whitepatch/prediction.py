@@ -97,8 +97,8 @@ def trained(name: str, variant: str, seed: int, experiment: Experiment) -> Class
 
 def images_of(pictures: Sequence[NDArray[np.uint8]], experiment: Experiment) -> DeviceImages:
     """Return pictures, uint8 [3, 96, 96] each, normalised as an experiment does, as they are."""
-    nowhere = np.full(len(pictures), -1)
-    part = Part(np.arange(len(pictures)), np.stack(pictures), Plan(nowhere + 1, nowhere, nowhere))
+    labels, nowhere = np.zeros(len(pictures), np.int64), np.full((len(pictures), 1), -1)
+    part = Part(np.arange(len(pictures)), np.stack(pictures), Plan(labels, nowhere, nowhere))
     return DeviceImages.of(part, experiment.patch, experiment.pixels, torch.device("cpu"))
 
 

@@ -10,6 +10,7 @@ from whitepatch.maps.scores import coverage, far_corners
 from whitepatch.models.classifier import Classifier, build
 from whitepatch.models.layers.backbone import Backbone
 from whitepatch.models.layers.image import ImageAttention
+from whitepatch.models.layers.readout import MeanReadout
 
 FEATURES = [f"{side} {channel}" for channel in (1, 2, 3) for side in ("output", "input")]
 HEADS = [f"attention head {head}" for head in (1, 2, 3, 4)]
@@ -47,7 +48,7 @@ def test_attention_from_and_to_the_patch_by_loops(images):
     with torch.inference_mode():
         features = network.backbone(images.batch(images.first(4))[0])
         weights = network.attention.weights(features).double().numpy()
-    shares = coverage(images.tops.numpy(), images.lefts.numpy(), 16, 24)
+    shares = coverage(images.tops[:, 0].numpy(), images.lefts[:, 0].numpy(), 16, 24)
     for image in (1, 3):  # the patched ones
         cells = [(i, share) for i, share in enumerate(shares[image].ravel()) if share]
         area = sum(share for _, share in cells)
@@ -55,7 +56,9 @@ def test_attention_from_and_to_the_patch_by_loops(images):
         arriving = sum(weights[image, :, :, i].mean(0) * share for i, share in cells)
         np.testing.assert_allclose(maps["from patch"][image].ravel(), leaving, rtol=1e-4)
         np.testing.assert_allclose(maps["to patch"][image].ravel(), arriving, rtol=1e-4)
-        row, column = far_corners(images.tops.numpy(), images.lefts.numpy(), 16, 24)[image]
+        row, column = far_corners(images.tops[:, 0].numpy(), images.lefts[:, 0].numpy(), 16, 24)[
+            image
+        ]
         afar = weights[image, :, row * 24 + column].mean(0)
         np.testing.assert_allclose(maps["from afar"][image].ravel(), afar, rtol=1e-4)
         received = maps["attention mean"][image].ravel()
@@ -155,7 +158,7 @@ class Halves(ImageAttention):
 
 
 def test_a_layer_names_its_own_maps(images):
-    network = Classifier(Halves(), Backbone(), torch.nn.Linear(32, 1))
+    network = Classifier(Backbone(), Halves(), MeanReadout(), torch.nn.Linear(32, 1))
     maps = maps_of(network, images)
     assert list(maps) == ["evidence", "upper", "lower", *FEATURES]
     assert (maps["lower"][:, 12:] == 3).all()

@@ -6,6 +6,7 @@ from torch import nn
 from whitepatch.maps.probes import probe
 from whitepatch.models.classifier import Classifier
 from whitepatch.models.layers.image import NoAttention
+from whitepatch.models.layers.readout import MeanReadout
 from whitepatch.params import Score
 
 SCORE = Score(first=0, images=12, panel=2, movers=3, grid=2)
@@ -29,7 +30,7 @@ def network():
         head.weight.zero_()
         head.weight[0, 0] = 1000
         head.bias.fill_(-1)
-    return Classifier(NoAttention(), Brightness(), head).eval()
+    return Classifier(Brightness(), NoAttention(), MeanReadout(), head).eval()
 
 
 @pytest.fixture(scope="module")

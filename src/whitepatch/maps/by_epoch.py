@@ -21,23 +21,20 @@ class Emergence:
     Attributes:
         aucs: By map, pixel ROC-AUC, mean over the patched pictures: before the first epoch, then
             after each.
-        maps: By map, on the first pictures, [epochs + 1, pictures, 24, 24].
+        maps: By map, [epochs + 1, pictures, 24, 24].
     """
 
     aucs: dict[str, list[float]]
     maps: Maps
 
 
-def emerge(
-    network: Classifier, epochs: Iterable[Weights], images: DeviceImages, number: int
-) -> Emergence:
+def emerge(network: Classifier, epochs: Iterable[Weights], images: DeviceImages) -> Emergence:
     """Look at the maps after each epoch.
 
     Args:
         network: Untrained, as its seed starts it; has the last epoch's weights in the end.
         epochs: Its weights after each epoch.
         images: The scored ones.
-        number: How many of them, from the first, have their maps kept.
     """
     truth = Truth.of(images)
     found = [looking(network, images)]
@@ -47,5 +44,5 @@ def emerge(
     scored = [map_scores(maps, truth) for maps in found]
     return Emergence(
         {name: [float(scores[name]["auc"].mean()) for scores in scored] for name in found[0]},
-        {name: np.stack([maps[name][:number] for maps in found]) for name in found[0]},
+        {name: np.stack([maps[name] for maps in found]) for name in found[0]},
     )

@@ -1,6 +1,6 @@
 """Where do the maps go when there is nothing to find?"""
 
-__all__ = ["Clean", "on_clean"]
+__all__ = ["FOLLOWED", "Clean", "on_clean"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass

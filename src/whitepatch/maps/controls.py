@@ -22,7 +22,7 @@ def controls(images: DeviceImages) -> dict[str, NDArray[np.floating]]:
     """
     brightness = images.batch(images.first(len(images)))[0].mean(dim=1).cpu().numpy()
     edges = np.stack([_gradient(picture) for picture in brightness])
-    tops, lefts = (x.cpu().numpy() for x in (images.tops, images.lefts))
+    tops, lefts = (x[:, 0].cpu().numpy() for x in (images.tops, images.lefts))
     perfect = coverage(tops, lefts, images.patch.size, CELLS) * (tops >= 0)[:, None, None]
     away = np.arange(CELLS) + 0.5 - CELLS / 2
     bell = 0.5 ** ((away[:, None] ** 2 + away**2) / (CELLS / 4) ** 2)

@@ -39,8 +39,8 @@ class Truth:
         """Return the truth of some images."""
         return cls(
             images.labels.cpu().numpy() > 0,
-            images.tops.cpu().numpy(),
-            images.lefts.cpu().numpy(),
+            images.tops[:, 0].cpu().numpy(),
+            images.lefts[:, 0].cpu().numpy(),
             images.patch.size,
         )
 
@@ -54,7 +54,7 @@ def classification(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
     Args:
         logits: [N].
-        labels: [N], 0 or 1, both present.
+        labels: [N], 0 or 1; the AUC of one class alone is NaN.
     """
     return {
         "accuracy": (logits > 0).eq(labels > 0).double().mean().item(),

@@ -29,7 +29,7 @@ Maps = dict[str, NDArray[np.float32]]
 def looking(network: Classifier, images: DeviceImages) -> Maps:
     """Return the maps that say where a network looks: `evidence`, and those that its layer names.
 
-    - `evidence`: class activation mapping (CAM, Zhou et al. 2016), see `Look`.
+    - `evidence`: class activation mapping (CAM, Zhou et al. 2016), where it is defined: see `Look`.
     - `attention mean`: the attention that a cell receives, a mean over queries and heads.
     - `attention gate`: CBAM's spatial gate.
     - `strips`: for the article's mixed axes, see `strip_map`.
@@ -37,7 +37,7 @@ def looking(network: Classifier, images: DeviceImages) -> Maps:
     return _batchwise(
         network,
         images,
-        lambda look, _: {"evidence": look.evidence} | network.attention.maps(look.before),
+        lambda look, _: _evidence(look) | network.attention.maps(look.before),
     )
 
 
@@ -56,7 +56,7 @@ def maps_of(network: Classifier, images: DeviceImages) -> Maps:
     def named(look: Look, some: Tensor) -> dict[str, Tensor]:
         layer = network.attention
         weights = layer.cell_weights(look.before)
-        maps = {"evidence": look.evidence}
+        maps = _evidence(look)
         if weights is not None:
             maps |= _heads(weights)
         maps |= layer.maps(look.before)
@@ -95,6 +95,10 @@ def _batchwise(
     return {name: np.concatenate([maps[name] for maps in found]) for name in found[0]}
 
 
+def _evidence(look: Look) -> dict[str, Tensor]:
+    return {} if look.evidence is None else {"evidence": look.evidence}
+
+
 def _heads(weights: Tensor) -> dict[str, Tensor]:
     """Return what each cell receives from each head, a mean over queries."""
     received = _on_a_square(weights.mean(dim=2))
@@ -103,7 +107,7 @@ def _heads(weights: Tensor) -> dict[str, Tensor]:
 
 def _of_the_patch(weights: Tensor, images: DeviceImages, some: Tensor) -> dict[str, Tensor]:
     """Return where the patch's cells attend to, who attends to them, and the same from afar."""
-    tops, lefts = images.tops[some].cpu().numpy(), images.lefts[some].cpu().numpy()
+    tops, lefts = (x[some, 0].cpu().numpy() for x in (images.tops, images.lefts))
     there = (tops >= 0)[:, None, None]  # clean images: zero
     corners = np.zeros((len(some), CELLS, CELLS))
     rows, columns = far_corners(tops, lefts, images.patch.size, CELLS).T

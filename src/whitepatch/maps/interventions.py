@@ -25,7 +25,7 @@ from whitepatch.seeding import numpy_generator
 from whitepatch.training.loop import predict
 
 CASCADE = (
-    ("head", ("head",)),
+    ("head", ("head", "readout")),
     ("attention", ("attention",)),
     ("conv 3", ("backbone.conv3",)),
     ("conv 2", ("backbone.norm2", "backbone.conv2")),
@@ -48,8 +48,9 @@ def planted(
         lefts: [N], the same.
         value: Of the patch, normalised units; the experiment's own if None.
     """
-    patch = images.patch if value is None else images.patch.model_copy(update={"value": value})
-    return replace(images, labels=(tops >= 0).float(), tops=tops, lefts=lefts, patch=patch)
+    colours = images.colours if value is None else torch.full_like(images.colours, value)
+    labels, tops, lefts = (tops >= 0).float(), tops[:, None], lefts[:, None]
+    return replace(images, labels=labels, tops=tops, lefts=lefts, colours=colours)
 
 
 def occlusion(network: Classifier, images: DeviceImages) -> dict[str, NDArray[np.float32]]:
@@ -64,10 +65,12 @@ def occlusion(network: Classifier, images: DeviceImages) -> dict[str, NDArray[np
         the same box where it does not touch the patch; `removed`, without the patch.
     """
     size, positions = images.patch.size, images.patch.positions
-    tops, lefts = _apart(images.tops.cpu().numpy(), images.lefts.cpu().numpy(), size, positions)
-    nowhere = torch.full_like(images.tops, -1)
-    boxes = torch.as_tensor(tops).to(images.tops), torch.as_tensor(lefts).to(images.lefts)
-    grey = planted(images, images.tops, images.lefts, GREY)
+    there = images.tops[:, 0], images.lefts[:, 0]
+    tops, lefts = (x.cpu().numpy() for x in there)
+    apart = _apart(tops, lefts, size, positions)
+    boxes = [torch.as_tensor(x).to(images.tops) for x in apart]
+    nowhere = torch.full_like(there[0], -1)
+    grey = planted(images, *there, GREY)
     found = {
         "seen": predict(network, images, "fp32"),
         "hidden": predict(network, grey, "fp32"),
@@ -92,8 +95,8 @@ def moved(images: DeviceImages, steps: int) -> Iterator[tuple[int, int, DeviceIm
                 column,
                 planted(
                     images,
-                    torch.full_like(images.tops, int(top)),
-                    torch.full_like(images.lefts, int(left)),
+                    torch.full_like(images.tops[:, 0], int(top)),
+                    torch.full_like(images.lefts[:, 0], int(left)),
                 ),
             )
 

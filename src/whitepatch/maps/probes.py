@@ -2,12 +2,11 @@
 
 __all__ = ["Probed", "probe"]
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps.evaluation import Truth, map_scores
@@ -44,7 +43,7 @@ def probe(network: Classifier, fresh: Classifier, images: DeviceImages, params: 
         images: The scored ones, patched and clean.
         params: How many pictures are moved, and over how many places.
     """
-    patched, clean = _chosen(images, images.labels > 0), _chosen(images, images.labels == 0)
+    patched, clean = images.at(images.labels > 0), images.at(images.labels == 0)
     arrays: dict[str, NDArray[np.float32]] = {}
     numbers = {
         "occlusion": _occlusion(network, patched, arrays),
@@ -55,11 +54,6 @@ def probe(network: Classifier, fresh: Classifier, images: DeviceImages, params: 
         "randomised": _randomised(network, fresh, patched),
     }
     return Probed(numbers, arrays)
-
-
-def _chosen(images: DeviceImages, chosen: Tensor) -> DeviceImages:
-    fields = ("bytes", "labels", "tops", "lefts")
-    return replace(images, **{name: getattr(images, name)[chosen] for name in fields})
 
 
 def _occlusion(
@@ -105,7 +99,7 @@ def _distractor(
     """Return what a patch without meaning does: to the decision, and to the maps at its place."""
     number = min(len(clean), len(patched))
     pictures = clean.part(0, number)
-    some = planted(pictures, patched.tops[:number], patched.lefts[:number], value)
+    some = planted(pictures, patched.tops[:number, 0], patched.lefts[:number, 0], value)
     before, after = (predict(network, it, "fp32") for it in (pictures, some))
     scores = map_scores(looking(network, some), Truth.of(some))
     return {

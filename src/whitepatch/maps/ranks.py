@@ -12,11 +12,12 @@ def roc_auc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
 
     Args:
         scores: [N].
-        positive: [N], neither all nor none.
+        positive: [N]; NaN where all are, or none.
     """
     num_positive = int(positive.sum())
+    pairs = num_positive * (len(positive) - num_positive)
     wins = rankdata(scores)[positive].sum() - num_positive * (num_positive + 1) / 2
-    return float(wins / (num_positive * (len(positive) - num_positive)))
+    return float(wins / pairs) if pairs else np.nan
 
 
 def rank_correlation(

@@ -31,41 +31,58 @@ Arrays = dict[str, NDArray[Any]]
 def main(name: str, variant: str) -> None:
     """Write the numbers of every seed, and its maps, scores and predictions image by image."""
     params = load()
-    experiment, variant = params.experiment(name), params.variant(variant)
+    experiment, variant = params.experiment(name), params.variant(name, variant)
     device = machine.prepare(experiment.runtime.model_copy(update={"precision": "fp32"}))
-    test = manifest.load(paths.split(name), paths.raw(experiment.source), "test")["test"]
-    images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
-    shown = slice(experiment.score.first, experiment.score.first + experiment.score.images)
-    scored = images.part(shown.start, shown.stop)
+    raw, score = paths.raw(experiment.source), experiment.score
+    shown = slice(score.first, score.first + score.images)
     record = json.loads(paths.training_record(name, variant).read_text(encoding="utf-8"))
     smallest = history.smallest_losses(paths.history(name, variant))
     seeds = experiment.train.seeds
-    trained = {seed: weights.network(name, variant, seed, device) for seed in seeds}
-    epochs = weights.epochs(name, variant, experiment.train.epochs, device)
 
-    control = controls(scored)
     numbers: dict[str, Any] = {}
     arrays: list[Arrays] = []
-    for seed, network in trained.items():
+    for seed in seeds:
+        test = manifest.load(paths.split(name), raw, seed, "test")["test"]
+        images = DeviceImages.of(test, experiment.patch, experiment.pixels, device)
+        scored = images.part(shown.start, shown.stop)
+        if seed == seeds[0]:
+            epochs = weights.epochs(name, variant, experiment.train.epochs, device)
+            emergence = emerge(build(variant, seed).to(device), epochs, scored)
+        network = weights.network(name, variant, seed, device)
         untrained = maps_of(build(variant, seed).to(device), scored)
         logits = predict(network, images, "fp32")
+        control = controls(scored)
+        truth = Truth.of(scored)
         found, seen = _looked_at(network, scored, untrained, control)
         # the next seed's weights have nothing to do with this one's
         fresh = build(variant, seed + 1).to(device)
-        probed = probe(network, fresh, scored, experiment.score)
+        probed = probe(network, fresh, scored, score)
         numbers[str(seed)] = {
             **smallest[seed],
             "chosen_epoch": record["chosen_epoch"][str(seed)],
             "test": evaluation.classification(logits, images.labels),
+            "num_scored": int(truth.patched.sum()),
             **found,
             "probes": probed.numbers,
+            "controls": {
+                "maps": evaluation.means(evaluation.map_scores(control, truth)),
+                "brightest_box_auc": evaluation.brightest_box_auc(images),
+            },
         }
-        probes = {f"probe/{key}": values for key, values in probed.arrays.items()}
-        arrays.append({"logits": logits.cpu().numpy()} | seen | probes)
+        answer = {
+            "logits": logits.cpu().numpy(),
+            "rows": test.rows,
+            "labels": test.plan.labels,
+            "tops": test.plan.tops[:, 0],
+            "lefts": test.plan.lefts[:, 0],
+            "pictures": scored.batch(scored.first(score.panel))[0].cpu().numpy(),
+        }
+        probes = {
+            f"probe/{key}": _on_all(values, truth.patched) if "occlusion" in key else values
+            for key, values in probed.arrays.items()
+        }
+        arrays.append(answer | seen | probes)
 
-    first = build(variant, seeds[0]).to(device)
-    emergence = emerge(first, epochs, scored, experiment.score.panel)
-    truth = Truth.of(scored)
     num_parameters = sum(weight.numel() for weight in network.parameters())
     write_json(
         paths.metrics(name, variant),
@@ -80,13 +97,8 @@ def main(name: str, variant: str) -> None:
             **{key: record[key] for key in record if key.startswith("trained_")},
             "evaluated_on": machine.environment(device),
             "num_test_images": len(images),
-            "num_scored_images": int(truth.patched.sum()),
             "seeds": numbers,
             "emergence": {"seed": seeds[0], "auc": emergence.aucs},
-            "controls": {
-                "maps": evaluation.means(evaluation.map_scores(control, truth)),
-                "brightest_box_auc": evaluation.brightest_box_auc(images),
-            },
         },
     )
     with replacing(paths.maps(name, variant)) as temporary:
@@ -94,12 +106,7 @@ def main(name: str, variant: str) -> None:
             temporary,
             allow_pickle=False,
             seeds=np.array(seeds),
-            rows=test.rows,
-            labels=test.plan.labels,
-            tops=test.plan.tops,
-            lefts=test.plan.lefts,
             scored=np.arange(shown.start, shown.stop),
-            pictures=scored.batch(scored.first(experiment.score.panel))[0].cpu().numpy(),
             **{key: np.stack([array[key] for array in arrays]) for key in arrays[0]},
             **{f"epochs/{key}": values for key, values in emergence.maps.items()},
         )
@@ -122,9 +129,16 @@ def _looked_at(
     }
     arrays: Arrays = {f"map/{key}": values for key, values in maps.items()}
     for key, kinds in scores.items():
-        arrays |= {f"score/{key}/{kind}": values for kind, values in kinds.items()}
+        arrays |= {f"score/{key}/{kind}": _on_all(it, truth.patched) for kind, it in kinds.items()}
     arrays |= {f"clean/{key}": values for key, values in clean.means.items()}
     return numbers, arrays if gates is None else arrays | {"gate/channel": gates}
+
+
+def _on_all(values: NDArray[Any], patched: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return values of the patched images as values of all, NaN where there is no patch."""
+    found = np.full(patched.shape, np.nan, values.dtype)
+    found[patched] = values
+    return found
 
 
 if __name__ == "__main__":
