@@ -23,14 +23,15 @@ photos: ## rebuild the experiment behind the README's numbers (an hour and a hal
 article: ## rebuild the article's own experiment on STL-10 (a download; 41 hours on 2 cores)
 corrected: ## rebuild what the article should have measured (the same download; 61 hours)
 demo photos article corrected: setup
-	@$(RUN) whitepatch train $(BESIDE) $@
-	@$(RUN) dvc repro publish@$@
+	@$(RUN) whitepatch train $(BESIDE) $@ $(SWEEPS)
+	@$(RUN) dvc repro publish@$@ $(SWEEPS:%=sweep@%)
 	@$(RUN) dvc repro compare
 	@echo
 	@echo "Report:  reports/$@/report.html, beside the others in reports/index.html"
 	@echo "MLflow:  make ui"
 	@git diff --quiet -- dvc.lock data reports 2> /dev/null; [ $$? -ne 1 ] || echo "$(OTHERS)"
 
+demo: SWEEPS := demo-size
 # where a GPU trains, cores are free to evaluate
 BESIDE := $(if $(wildcard /dev/nvidiactl),--evaluate)
 OTHERS := These results are not those in Git: the code or params.yaml changed, or another processor or a GPU rounds \

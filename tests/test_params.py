@@ -1,10 +1,20 @@
 import pytest
+from helpers.pictures import patch_of
 from helpers.project import load as parsed
 
 from whitepatch import params
 from whitepatch.errors import UserError
 
-DEMO = "experiments.demo"
+DEMO, STL = "experiments.demo", "experiments.corrected"
+
+ROWS = {
+    "train": {"file": "train", "start": 0, "stop": 900},
+    "validation": {"file": "train", "start": 900, "stop": 990},
+    "test": {"file": "train", "start": 990, "stop": 1390},
+}
+FOLDS = {"folds": 5, "train": 1000, "validation": 200, "test": 400}
+PATCH = patch_of(size=8, positions=20).model_dump(mode="json")
+MIXED = {"sizes": [4], "contrasts": [1]}
 
 
 @pytest.mark.parametrize(
@@ -23,13 +33,25 @@ DEMO = "experiments.demo"
         (f"{DEMO}.train.epochs", True, [f"{DEMO}.train.epochs", "integer", "true"]),
         (f"{DEMO}.train.learning_rate", float("nan"), ["learning_rate", "finite"]),
         (f"{DEMO}.train.seeds", [1, 1], [f"{DEMO}.train", "seeds must differ", "[1, 1]"]),
-        (f"{DEMO}.train.batch_size", 1001, ["batch_size", "at most the 1000 images", "1001"]),
+        (f"{DEMO}.train.batch_size", 1001, ["batch_size", "at most the 800 images", "1001"]),
         (f"{DEMO}.patch.size", 17, [f"{DEMO}.patch", "at most 96", "81 - 1 + 17"]),
-        (f"{DEMO}.patch.probability", 1.0, ["probability", "less than 1", "1.0"]),
-        (f"{DEMO}.split.test.stop", 401, [f"{DEMO}.split.test.stop", "400 rows", "401"]),
-        (f"{DEMO}.split.test.stop", 0, [f"{DEMO}.split.test.stop", "greater than 0", "got 0"]),
-        (f"{DEMO}.split.validation.start", 999, [f"{DEMO}.split", "validation share rows"]),
-        (f"{DEMO}.split.validation", None, [DEMO, "validation", "null"]),
+        (f"{DEMO}.patch.probability", 1.5, ["probability", "less than or equal to 1", "1.5"]),
+        (f"{DEMO}.split.test", 0, [f"{DEMO}.split.test: ", "greater than 0", "got 0"]),
+        (f"{DEMO}.split.folds", 2, [f"{DEMO}.split.folds: ", "equal to 3", "got 2"]),
+        (f"{DEMO}.split", ROWS, [DEMO, "by rows for stl10, and by folds for every other source"]),
+        (f"{STL}.split", FOLDS, [STL, "by rows for stl10, and by folds for every other source"]),
+        (f"{STL}.split.test.stop", 8001, [f"{STL}.split.test.stop", "8000 rows", "8001"]),
+        (f"{STL}.split.test.stop", 0, [f"{STL}.split.test.stop: ", "greater than 0", "got 0"]),
+        (f"{STL}.split.validation.start", 999, [f"{STL}.split", "validation share rows"]),
+        (f"{STL}.split.validation", None, [STL, "validation", "null"]),
+        (f"{DEMO}.patch.task", "count", ["patch.task", "'compare' or 'arrange'", '"count"']),
+        (f"{DEMO}.patch.mixture", {"sizes": [], "contrasts": [1]}, ["mixture.sizes", "at least 1"]),
+        (f"{DEMO}.patch", PATCH | {"distractor": 0.0, "task": "compare"}, ["task detect alone"]),
+        (f"{DEMO}.patch", PATCH | {"distractor": 0.0, "mixture": MIXED}, ["no distractor"]),
+        (f"{DEMO}.patch", PATCH | {"distractor": 0.0, "size": 60}, ["at least 61", "got 20"]),
+        (f"{DEMO}.patch", PATCH | {"task": "arrange"}, ["at least 85 for two", "got 20"]),
+        (f"{DEMO}.patch", PATCH | {"task": "compare"}, ["at least 49 for two", "got 20"]),
+        ("experiments.article.patch.task", "arrange", ["per_batch detects", "arrange, 0.5"]),
         (f"{DEMO}.score.images", 5, [f"{DEMO}.score", "at most images", "6 of 5"]),
         (f"{DEMO}.score.first", 341, ["first + score.images", "at most the 400", "341 + 60"]),
         ("experiments.article.split.test.stop", 5001, ["5000 rows", "train file", "5001"]),
@@ -39,16 +61,53 @@ DEMO = "experiments.demo"
         ("sources.stl10.test_y.name", "/etc/passwd", ["test_y.name", "pattern"]),
         ("download.urls", ["ftp://x/y"], ["download.urls.0", "pattern", "ftp://x/y"]),
         ("download.urls", [], ["download.urls", "at least 1"]),
-        ("sources.photos.test.photographs", ["china", "coffee"], ["one group only", "coffee"]),
-        ("variants", ["cnn", "cnn"], ["variants must differ"]),
-        ("variants", ["../cnn"], ["variants.0", "pattern", "../cnn"]),
-        ("variants", [], ["variants", "at least 1"]),
-        ("variants", ["cnn", "resnet"], ["variants", "no file resnet.py", "take it out"]),
+        ("sources.photos.scenes.china", ["coffee"], ["one scene only", "coffee"]),
+        (f"{DEMO}.variants", ["cnn", "cnn"], [DEMO, "variants must differ", "['cnn', 'cnn']"]),
+        (f"{DEMO}.variants", ["../cnn"], [f"{DEMO}.variants.0", "pattern", "../cnn"]),
+        (f"{DEMO}.variants", [], [f"{DEMO}.variants", "at least 1"]),
+        (f"{DEMO}.variants", ..., [f"{DEMO}.variants", "is missing"]),
+        (
+            f"{DEMO}.variants",
+            ["cnn", "resnet"],
+            [f"{DEMO}.variants", "no file resnet.py", "take it out"],
+        ),
+        (
+            f"{DEMO}.variants",
+            ["cnn"],
+            [
+                "networks must have a line for each of experiments.*.variants, and no other",
+                "take out the line demo-cbam: {experiment: demo, variant: cbam}",
+            ],
+        ),
+        (
+            "networks.demo-cnn",
+            ...,
+            [
+                "networks",
+                "demo-cnn is missing: add the line demo-cnn: {experiment: demo, variant: cnn}",
+            ],
+        ),
+        (
+            "networks.demo-cnn",
+            {"experiment": "demo", "variant": "cbam"},
+            [
+                "networks.demo-cnn must be {experiment: demo, variant: cnn}",
+                "got {experiment: demo, variant: cbam}; mend it",
+            ],
+        ),
+        (
+            "networks.of mine",
+            {"experiment": "demo", "variant": "cnn"},
+            ["'of mine' is of none: take out the line of mine: {experiment: demo, variant: cnn}"],
+        ),
+        ("networks.demo-cnn.seed", 1, ["networks.demo-cnn.seed", "not a key", "got 1"]),
+        ("networks", ..., ["networks", "is missing"]),
+        ("variants", ["cnn"], ["variants", "not a key"]),
         ("experiments", {}, ["experiments", "at least 1"]),
         ("shared", ..., ["shared", "is missing"]),
         ("live", ["mine"], ["live", "demo, photos", "'mine'"]),
         (f"{DEMO}.runtime.threads", 10**9, [f"{DEMO}.runtime.threads", "256", "1000000000"]),
-        ("sources.photos.train.crops", 10**12, ["train.crops", "100000", "1000000000000"]),
+        ("sources.photos.crops", 10**12, ["photos.crops", "1000", "1000000000000"]),
         ("download.archive", "", ["download.archive", "at least 1 character"]),
         (f"{DEMO}.patch.value", 1e308, ["patch.value", "1000", "1e+308"]),
         (f"{DEMO}.pixels.scale", 1e-320, ["pixels.scale", "1e-320"]),
@@ -73,7 +132,9 @@ def test_a_bad_value_is_refused_in_one_line_with_key_rule_and_value(edited, key,
 
 
 def test_the_parts_of_a_split_keep_their_order(everything):
-    assert list(everything.experiment("demo").split.parts()) == ["train", "validation", "test"]
+    for name in ("demo", "corrected"):
+        split = everything.experiment(name).split
+        assert list(split.numbers()) == ["train", "validation", "test"]
 
 
 @pytest.mark.parametrize("name", ["bench", "summary"])
@@ -106,5 +167,41 @@ def test_a_missing_file_says_where_to_stand(tmp_path):
 def test_an_unknown_name_lists_the_known_ones(everything):
     with pytest.raises(UserError, match=r"no experiment 'mine'.* demo, photos"):
         everything.experiment("mine")
-    with pytest.raises(UserError, match=r"no variant 'resnet'.*cnn, mha_linear"):
-        everything.variant("resnet")
+    with pytest.raises(
+        UserError, match=r"no variant 'resnet' in experiments\.demo of .*cnn, cnn_max"
+    ):
+        everything.variant("demo", "resnet")
+
+
+def test_networks_are_the_variants_of_the_experiments(root):
+    """DVC reads the one, people write the other; the order of the lists is that of tables."""
+    committed = parsed(root / "params.yaml")
+    assert committed["networks"] == {
+        f"{name}-{variant}": {"experiment": name, "variant": variant}
+        for name, experiment in committed["experiments"].items()
+        for variant in experiment["variants"]
+    }
+
+
+def test_experiments_may_have_different_variants(edited, root):
+    networks = parsed(root / "params.yaml")["networks"]
+    mine = {key: it for key, it in networks.items() if it["experiment"] != "demo"}
+    mine["demo-cbam"] = {"experiment": "demo", "variant": "cbam"}
+    changed = params.load(edited({f"{DEMO}.variants": ["cbam"], "networks": mine}))
+    assert changed.experiment("demo").variants == ("cbam",)
+    assert changed.variant("photos", "cnn") == "cnn"
+    with pytest.raises(UserError, match=r"no variant 'cnn' in experiments\.demo"):
+        changed.variant("demo", "cnn")
+
+
+def test_an_evaluation_names_all_that_makes_a_seeds_result(everything, root):
+    """Each section by itself: all of the experiment would have its variants, too."""
+    evaluate = parsed(root / "dvc.yaml")["stages"]["evaluate"]["do"]
+    sections = params.protocol(everything.experiment("demo"))
+    assert set(evaluate["params"]) == {f"experiments.${{item.experiment}}.{it}" for it in sections}
+
+
+def test_a_result_does_not_depend_on_which_other_variants_there_are(everything):
+    demo = everything.experiment("demo")
+    fewer = demo.model_copy(update={"variants": ("cnn",)})
+    assert params.protocol(fewer) == params.protocol(demo)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from helpers.pictures import CPU, images_of
 from helpers.project import load as parsed
+from helpers.project import name_variants
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from whitepatch import params
 from whitepatch.errors import UserError
 from whitepatch.maps.interventions import moved, occlusion
-from whitepatch.stages.split import refuse_one_sided
 from whitepatch.training.loop import Training, train
 
 LONGEST = 500
@@ -183,10 +183,10 @@ def small(committed):
     """Return parameters of one small experiment."""
     content = deepcopy(committed)
     content["experiments"] = {"demo": content["experiments"]["demo"]}
+    name_variants(content, {})
     content["live"] = []
     demo = content["experiments"]["demo"]
-    for part in ("train", "validation", "test"):
-        demo["split"][part]["stop"] = demo["split"][part]["start"] + 16
+    demo["split"] |= {"train": 16, "validation": 16, "test": 16}
     demo["score"] |= {"images": 8, "panel": 1, "movers": 1, "grid": 2}
     demo["train"] |= {"batch_size": 4, "epochs": 1}
     return content
@@ -194,7 +194,6 @@ def small(committed):
 
 def try_out(experiment, runtime):
     """Do what could fail of a split, a training and the probes; they may refuse, and no more."""
-    refuse_one_sided("demo", experiment)
     most = experiment.patch.positions - 1
     pictures = replace(images_of(4, 1), patch=experiment.patch, pixels=experiment.pixels)
     tops, lefts = (x.clamp(max=most) for x in (pictures.tops, pictures.lefts))
@@ -226,8 +225,7 @@ def test_what_loads_works_or_is_refused(small, target, data):
     content = deepcopy(small)
     demo = content["experiments"]["demo"]
     for part in ("train", "validation", "test"):
-        rows = demo["split"][part]
-        rows["stop"] = rows["start"] + data.draw(st.integers(4, 16), part)
+        demo["split"][part] = data.draw(st.integers(4, 16), part)
     for name in data.draw(st.lists(st.sampled_from(list(EXTREME)), max_size=3, unique=True)):
         section, key = name.split(".")
         demo[section][key] = data.draw(EXTREME[name], name)

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from damage import VERIFY, Damage, damage
-from helpers.project import load, results, run
+from helpers.project import load, name_variants, results, run
 from ruamel.yaml import YAML
 
 from whitepatch import params
@@ -111,7 +111,7 @@ def test_dependencies_exist_and_parameters_too(root):
             assert not dep.startswith("src") or (root / dep).exists(), f"{name}: {dep}"
         for key in template(stage).get("params", []):
             key = key.replace("sources.${key}", "sources.photos")
-            key = key.replace("sweeps.${key}", "sweeps.size-cnn")
+            key = key.replace("sweeps.${key}", "sweeps.demo-size")
             key = key.replace("sources.${item.source}", "sources.photos")
             key = key.replace("${item.experiment}", "demo").replace("${key}", "demo")
             section = params
@@ -121,7 +121,7 @@ def test_dependencies_exist_and_parameters_too(root):
 
 def test_a_variants_file_is_a_dependency_of_its_own_stages_only(root):
     stages = load(root / "dvc.yaml")["stages"]
-    for name in ("train", "sweep", "evaluate"):
+    for name in ("train", "evaluate"):
         deps = template(stages[name])["deps"]
         assert "src/whitepatch/models/variants/${item.variant}.py" in deps
     for name, stage in stages.items():
@@ -215,7 +215,7 @@ def test_dvc_plots_show_draws_every_variant_and_needs_no_network(ran, tmp_path):
     }
     curves = specs["reports_tiny_learning_curves_csv"]
     assert curves["title"]["text"].startswith("tiny: loss by epoch")
-    assert curves["facet"]["column"]["field"] == "split"
+    assert curves["hconcat"][0]["facet"]["column"]["field"] == "split"
     points = curves["data"]["values"]
     assert {point["split"] for point in points} == {"train", "validation", "test"}
     assert len({point["variant"] for point in points}) == 3
@@ -232,12 +232,12 @@ def test_a_new_variant_schedules_its_own_stages_and_the_report(ran, tmp_path):
     variants = folder / PACKAGE / "models" / "variants"
     shutil.copy(variants / "cbam.py", variants / "mine.py")
     params = load(folder / "params.yaml")
-    params["variants"].append("mine")
+    name_variants(params, {"tiny": [*params["experiments"]["tiny"]["variants"], "mine"]})
     YAML().dump(params, folder / "params.yaml")
     status, said = run(folder, "dvc", "status", "--json")
     assert status == 0, said
     # always run; always run; never run here, both
-    changed = set(json.loads(said)) - {"publish@tiny", "compare", "fetch@stl10", "sweep@size-cnn"}
+    changed = set(json.loads(said)) - {"publish@tiny", "compare", "fetch@stl10", "sweep@demo-size"}
     assert changed == {"train@tiny-mine", "evaluate@tiny-mine", "report@tiny"}
 
 
@@ -306,8 +306,11 @@ def test_an_experiment_of_dvc_in_its_own_copy_can_be_compared_and_publishes_noth
     for command in (["add", "-A"], ["commit", "-qm", "All"]):
         run(folder, "git", "-c", "user.name=she", "-c", "user.email=she@example.org", *command)
     store = (folder / "mlflow/mlflow.db").read_bytes()
-    given = ["--temp", "--name", "fewer", "-S", "variants=[cnn,cbam_spatial]", "report@tiny"]
-    status, said = run(folder, "dvc", "exp", "run", *given)
+    fewer = "experiments.tiny.variants=[cnn,cbam_spatial]", "~networks.tiny-mha_linear_tokens"
+    given = [word for change in fewer for word in ("-S", change)]
+    status, said = run(
+        folder, "dvc", "exp", "run", "--temp", "--name", "fewer", *given, "report@tiny"
+    )
     assert status == 0, said
     assert (folder / "mlflow/mlflow.db").read_bytes() == store
     assert run(folder, "git", "status", "--porcelain") == (0, "")

@@ -7,12 +7,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
+from helpers.training import small
 
+from whitepatch import paths
+from whitepatch.data import layout
+from whitepatch.data.manifest import Part
+from whitepatch.data.plan import Plan
 from whitepatch.errors import UserError, run_app
-from whitepatch.stages import compare, fetch, split, train
+from whitepatch.report.losses import Losses
+from whitepatch.stages import compare, fetch, report, split, train
 from whitepatch.stages.split import refuse_one_sided
 from whitepatch.stages.under_dvc import Begun
 
@@ -20,7 +27,11 @@ from whitepatch.stages.under_dvc import Begun
 @pytest.mark.parametrize(
     ("stage", "arguments", "words"),
     [
-        (train.main, ["demo", "resnet"], "no variant 'resnet' in params.yaml; it has cnn,"),
+        (
+            train.main,
+            ["demo", "resnet"],
+            r"no variant 'resnet' in experiments\.demo of params\.yaml; it has cnn,",
+        ),
         (split.split, ["mine"], "no experiment 'mine' in params.yaml; it has demo"),
         (fetch.fetch, ["cifar"], "no source 'cifar'; there are stl10, photos"),
     ],
@@ -57,7 +68,7 @@ def test_an_overview_of_nothing_is_refused(root, tmp_path, monkeypatch, capsys):
     shutil.copy(root / "params.yaml", tmp_path)
     with pytest.raises(
         UserError,
-        match=r"^no experiment has results of all variants in params\.yaml; run make demo",
+        match=r"^no experiment has results of all its variants; run make demo",
     ):
         compare.main()
     assert capsys.readouterr().err.startswith("compare: demo has not run yet")
@@ -177,9 +188,14 @@ SEEDS = ("seeds: [0, 1]\n      epochs", "seeds: [0, 2]\n      epochs")
             ("threads: 2", "threads: 3"),
             "experiments.demo.runtime in params.yaml",
         ),
-        ("split@demo", "src/whitepatch/sources/photos/crops.py", ("", "#"), "src/.*/crops.py"),
+        (
+            "split@demo",
+            "src/whitepatch/sources/photos/catalogue.py",
+            ("", "#"),
+            "src/.*/catalogue.py",
+        ),
         ("split@demo", "src/whitepatch/sources/stl10/fetch.py", ("", "#"), None),
-        ("split@demo", "params.yaml", ("darkest: 0.4", "darkest: 0.5"), "sources.photos in"),
+        ("split@demo", "params.yaml", ("crops: 72", "crops: 71"), "sources.photos in"),
         ("report@demo", PAGE, ("", "#"), PAGE),
         ("report@demo", "params.yaml", ("# Every", "# Each"), None),
     ],
@@ -230,22 +246,75 @@ def changed(everything, section, **values):
     return experiment.model_copy(update={section: part})
 
 
-@pytest.mark.parametrize(("probability", "label"), [(1e-9, 0), (1 - 1e-9, 1)])
-def test_a_split_that_is_all_one_answer_is_refused(everything, probability, label):
-    for name, experiment in everything.experiments.items():
-        refuse_one_sided(name, experiment)
-    words = rf"^experiments\.demo\.split\.train must hold .*, got only label {label};"
+HEADER, PARTS = "seed,split,label\n", ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_split_that_is_all_one_answer_is_refused(everything, label):
+    demo = everything.experiment("demo")
+    good = "".join(f"{seed},{part},{i % 2}\n" for seed in "01" for part in PARTS for i in range(60))
+    refuse_one_sided("demo", demo, HEADER + good)
+    bad = good.replace(f"1,train,{1 - label}", f"1,train,{label}")
+    words = rf"^experiments\.demo\.split\.train must hold .*, seed 1 got only label {label};"
     with pytest.raises(UserError, match=words):
-        refuse_one_sided("demo", changed(everything, "patch", probability=probability))
+        refuse_one_sided("demo", demo, HEADER + bad)
 
 
-@pytest.mark.parametrize("plan", ["per_image", "per_batch"])
-def test_what_is_scored_must_have_both_answers(everything, plan):
-    experiment = changed(everything, "patch", plan=plan)
-    refused = set()
-    for first in range(20):
-        score = experiment.score.model_copy(update={"first": first, "images": 1})
-        with pytest.raises(UserError, match=r"score\.images must hold .* label [01];") as error:
-            refuse_one_sided("demo", experiment.model_copy(update={"score": score}))
-        refused.add(str(error.value))
-    assert len(refused) == 2, "some have a patch, some have none"
+def test_what_is_scored_must_have_both_answers(everything):
+    """Of rows that are every seed's: their column is empty."""
+    table = HEADER + "".join(f",test,{label}\n" for label in (0, 1, 1, 0))
+    for first, refused in enumerate((False, True, False)):
+        score = everything.experiment("demo").score
+        score = score.model_copy(update={"first": first, "images": 2})
+        experiment = everything.experiment("demo").model_copy(update={"score": score})
+        words = r"score\.images must hold .* seed 0 got only label 1;"
+        with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
+            refuse_one_sided("demo", experiment, table)
+
+
+class OddScenes:
+    """A source of which scenes with odd numbers may be shown."""
+
+    def drawable(self, labels, params):
+        del params
+        return [label % 2 == 1 for label in labels]
+
+
+@pytest.fixture
+def tested(everything, tmp_path, monkeypatch):
+    """Return parameters, an experiment and its test images, nine of as many scenes."""
+    monkeypatch.chdir(tmp_path)
+    params = small(everything)
+    experiment = params.experiments["demo"]
+    raw = paths.raw(experiment.source)
+    images = np.random.default_rng(2).integers(200, size=(9, 3, 96, 96), dtype=np.uint8)
+    layout.write(raw, "train", images, np.arange(1, 10))
+    monkeypatch.setattr(report.sources, "find", lambda _: OddScenes())
+    tops = np.array([5, -1, 7, 8, -1, 1, 2, 3, 4])[:, None]
+    plan = Plan((tops[:, 0] >= 0).astype(int), tops, tops)
+    return params, experiment, Part(np.arange(9)[::-1].copy(), images[::-1].copy(), plan)
+
+
+def test_a_panel_shows_the_first_scored_images_that_may_be_shown(tested):
+    params, experiment, test = tested
+    panel = report._panel(params, experiment, test)
+    assert (experiment.score.first, experiment.score.panel) == (1, 2)
+    assert panel.places.tolist() == [1, 3], "of images 1 to 6: scenes 8, 7, 6, 5, 4, 3"
+    assert panel.tops.tolist() == panel.lefts.tolist() == [7, -1]
+    np.testing.assert_allclose(panel.pictures[1] * 255, test.images[4], atol=1e-4)
+    assert (panel.pictures[0][:, 7:23, 7:23] == 1).all(), "with its patch"
+
+
+def test_of_the_hardest_images_those_that_may_not_be_shown_are_named_alone(tested):
+    params, experiment, test = tested
+    maps = {"logits": np.array([[3.0, -2, 1]]), "labels": np.array([[0, 1, 0]])}
+    maps["rows"] = test.rows[None, :3]
+    losses = Losses.of({"cnn": maps}, np.array([["i", "h", "g"]]))
+    hard = report._hard(params, experiment, losses, [test])
+    assert [(it.row, it.subject, it.image is None) for it in hard] == [
+        (8, "i", False),
+        (7, "h", True),
+        (6, "g", False),
+    ]
+    assert sum(it.share for it in hard) == pytest.approx(1)
+    assert hard[0].place == (5, 5)

@@ -28,8 +28,9 @@ SIZES = [{"patch.size": 4, "patch.positions": 93}, {"patch.size": 16, "patch.pos
 def asked(**changes):
     content = {
         "experiment": "demo",
-        "variant": "cbam_spatial",
+        "variants": ("cbam_spatial",),
         "seeds": (0, 1),
+        "sets": {},
         "axes": {"size": tuple(SIZES)},
         "test": {},
     }
@@ -39,30 +40,31 @@ def asked(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"experiment": "none"}, ["sweeps.size-cnn.experiment", "demo, photos", "'none'"]),
-        ({"variant": "resnet"}, ["sweeps.size-cnn.variant", "cnn, mha_linear", "'resnet'"]),
-        ({"axes": {"a": []}}, ["sweeps.size-cnn.axes.a", "at least 1"]),
+        ({"experiment": "none"}, ["sweeps.demo-size.experiment", "demo, photos", "'none'"]),
+        (
+            {"variants": ["resnet"]},
+            ["sweeps.demo-size.variants", "'resnet' has no file", "take it out"],
+        ),
+        ({"axes": {"a": []}}, ["sweeps.demo-size.axes.a", "at least 1"]),
         ({"axes": {"a": [{}]}}, ["levels of the axis a must set the same keys"]),
         ({"axes": {"a": SIZES[:1] * 2}}, ["levels of the axis a must differ"]),
         ({"axes": {"a": [{"train.seeds": [1]}]}}, ["a: train.seeds is none of patch., pixels."]),
         ({"axes": {"a": [{"score.grid": 3}]}}, ["a: score.grid is none of"]),
         ({"test": {"a": [{"train.epochs": 3}]}}, ["a: train.epochs is none of patch., pixels."]),
         ({"axes": {"a": SIZES, "b": SIZES}}, ["b: another axis sets patch.positions, too"]),
-        ({"axes": {"a": [{"patch.size": 17}]}}, ["size-cnn: {'patch.size': 17}", "81 - 1 + 17"]),
-        ({"test": {"a": [{"patch.size": 17}]}}, ["size-cnn: {'patch.size': 17}", "93 - 1 + 17"]),
-        ({"axes": {"a": [{"split.trian.stop": 9}]}}, ["there is no section trian here"]),
+        ({"axes": {"a": [{"patch.size": 17}]}}, ["demo-size: {'patch.size': 17}", "81 - 1 + 17"]),
+        ({"test": {"a": [{"patch.size": 17}]}}, ["demo-size: {'patch.size': 17}", "93 - 1 + 17"]),
+        ({"axes": {"a": [{"split.train.stop": 9}]}}, ["there is no section train here"]),
         ({"axes": {"a": [{"patch.size.x": 9}]}}, ["patch.size.x: there is no section size here"]),
         ({"axes": {"a": [{"patch.colour": 1}]}}, ["patch.colour", "Extra inputs"]),
         ({"axes": {"a": [{"train.epochs": "3"}]}}, ["train.epochs", "valid integer"]),
-        ({"axes": {"a": [{"split.train.stop": 9999}]}}, ["split.train", "9999"]),
-        (
-            {"axes": {"a": [{"split.test.stop": 400}, {"split.test.stop": 300}]}},
-            ["as many test images"],
-        ),
+        ({"axes": {"a": [{"split.test": 400}, {"split.test": 300}]}}, ["as many test images"]),
+        ({"sets": {"score.grid": 3}}, ["sets: score.grid is none of patch., pixels."]),
+        ({"sets": {"patch.size": 3}}, ["size: another axis sets patch.size, too"]),
     ],
 )
 def test_what_is_impossible_is_refused_before_any_work(edited, changes, words):
-    path = edited({f"sweeps.size-cnn.{key}": value for key, value in changes.items()})
+    path = edited({f"sweeps.demo-size.{key}": value for key, value in changes.items()})
     with pytest.raises(UserError) as refused:
         params.load(path)
     assert "\n" not in str(refused.value)
@@ -142,11 +144,11 @@ def test_a_row_for_each_cell_and_condition_says_what_its_logits_say(swept):
 
 def test_the_plan_of_the_test_is_that_of_its_levels(swept, everything):
     _, arrays, _ = swept(test={"seed": ({"patch.seed": 10}, {"patch.seed": 11})})
-    demo = everything.experiments["demo"]
-    rows = demo.split.test.model_copy(update={"stop": 7})
+    patch = everything.experiments["demo"].patch
     for place, seed in enumerate((10, 11)):
-        patch = demo.patch.model_copy(update={"seed": seed, "size": 4, "positions": 93})
-        assert (arrays["labels"][place] == plan(rows, patch, 5).labels).all()
+        changed = patch.model_copy(update={"seed": seed, "size": 4, "positions": 93})
+        names = [("train", row, 0) for row in arrays["rows"][place].tolist()]
+        assert (arrays["labels"][place] == plan(names, changed, 5).labels).all()
     assert (arrays["labels"][0] != arrays["labels"][1]).any()
 
 
@@ -165,9 +167,20 @@ def test_a_sweep_over_nothing_is_the_experiment_itself(swept):
     assert list(table.columns[:3]) == ["variant", "seed", "epoch"]
 
 
-def test_a_test_with_one_answer_alone_is_refused_before_any_work(swept):
-    with pytest.raises(UserError, match="must hold images with and without a patch"):
-        swept(test={"few": ({"patch.probability": 1e-9},)})
+def test_several_variants_are_trained_on_what_all_levels_share(swept, everything):
+    more = {"variants": ("cnn", "cbam"), "sets": {"patch.value": 0.5}, "axes": {}}
+    table, _, trained = swept(**more)
+    assert table["variant"].tolist() == ["cnn", "cnn", "cbam", "cbam"]
+    assert trained == [0, 1, 0, 1]
+    assert "patch.value" not in table
+    (condition,) = asked(**more).trainings(everything.experiments["demo"])
+    assert condition.experiment.patch.value == 0.5
+
+
+def test_a_test_with_one_answer_alone_has_no_auc(swept):
+    table, _, _ = swept(test={"who": ({"patch.probability": 0.0}, {"patch.probability": 1.0})})
+    assert table["test_auc"].isna().all()
+    assert table["test_accuracy"].between(0, 1).all()
 
 
 @pytest.mark.pipeline
@@ -179,9 +192,9 @@ def test_dvc_makes_a_sweep_from_the_cells_that_are_there(made, tmp_path):
         return {path.name for path in cells(folder).glob("*.safetensors")}
 
     def sweep():
-        status, said = run(folder, "dvc", "repro", "sweep@size-cnn")
+        status, said = run(folder, "dvc", "repro", "sweep@demo-size")
         assert status == 0, said
-        return pd.read_csv(folder / "reports/sweeps/size-cnn.csv")
+        return pd.read_csv(folder / "reports/sweeps/demo-size.csv")
 
     before = finished()
     table = sweep()
@@ -190,16 +203,18 @@ def test_dvc_makes_a_sweep_from_the_cells_that_are_there(made, tmp_path):
     mine = table[(table["patch.size"] == 16) & (table["seed"] == 1)].iloc[0]
     known = history[(history["seed"] == 1) & (history["epoch"] == mine["epoch"])].iloc[0]
     assert mine["validation_loss"] == known["validation_loss"]
-    assert run(folder, "dvc", "status", "sweep@size-cnn")[1].startswith("Data and pipelines are up")
+    assert run(folder, "dvc", "status", "sweep@demo-size")[1].startswith(
+        "Data and pipelines are up"
+    )
     text = (folder / "params.yaml").read_text()
     params = load(folder / "params.yaml")
-    axes = params["sweeps"]["size-cnn"]["axes"]
+    axes = params["sweeps"]["demo-size"]["axes"]
     axes["size"].append({"patch.size": 8, "patch.positions": 89})
     YAML().dump(params, folder / "params.yaml")
     assert (folder / "params.yaml").read_text() != text
     before = finished()
     for part in ("1/2", "2/2"):  # as jobs on other machines would
-        status, said = run(folder, "whitepatch", "train", "size-cnn", "--cells", part)
+        status, said = run(folder, "whitepatch", "train", "demo-size", "--cells", part)
         assert status == 0, said
     after = finished()
     assert len(after - before) == 2

@@ -15,6 +15,17 @@ def load(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path)
 
 
+def name_variants(params: Any, names: dict[str, list[str]]) -> None:
+    """Let experiments have these variants: their lists, and the table of all for DVC."""
+    for name, variants in names.items():
+        params["experiments"][name]["variants"] = variants
+    params["networks"] = {
+        f"{name}-{variant}": {"experiment": name, "variant": variant}
+        for name, experiment in params["experiments"].items()
+        for variant in experiment["variants"]
+    }
+
+
 def cells(folder: Path) -> Path:
     """Return where a copy keeps its trainings: beside it, so that a copy of it has none."""
     return folder.with_name(f"{folder.name}.cells")
@@ -70,19 +81,16 @@ def miniature(root: Path, folder: Path) -> Path:
     """Make a copy with one experiment of three variants and tiny numbers; nothing has run."""
     params = load(root / "params.yaml")
     params["cells"]["workers"] = 1  # the same
-    params["variants"] = ["cnn", "mha_linear_tokens", "cbam_spatial"]
     params["download"]["urls"] = ["http://127.0.0.1:1/nobody.tar.gz"]
     params["download"]["tries"] = 1
-    params["sources"]["photos"]["train"]["crops"] = 40
-    params["sources"]["photos"]["validation"]["crops"] = 12
-    params["sources"]["photos"]["test"]["crops"] = 16
+    params["sources"]["photos"]["crops"] = 3
     tiny = params["experiments"]["demo"]
     params["experiments"] = {"tiny": tiny}  # no name of a real one, wherever it may be published
+    name_variants(params, {"tiny": ["cnn", "mha_linear_tokens", "cbam_spatial"]})
     params["live"] = []
-    params["sweeps"] = {"size-cnn": params["sweeps"]["size-cnn"] | {"experiment": "tiny"}}
-    tiny["split"]["train"]["stop"] = 40
-    tiny["split"]["validation"] = {"file": "train", "start": 40, "stop": 52}
-    tiny["split"]["test"]["stop"] = 16
+    size = {"experiment": "tiny", "variants": ["cnn"], "seeds": [0, 1]}
+    params["sweeps"] = {"demo-size": params["sweeps"]["demo-size"] | size}
+    tiny["split"] = {"folds": 5, "train": 40, "validation": 12, "test": 16}
     tiny["runtime"]["threads"] = 1  # other tests run beside it
     tiny["train"] |= {"epochs": 2}
     tiny["score"] = {"first": 1, "images": 6, "panel": 3, "movers": 2, "grid": 2}

@@ -29,6 +29,11 @@ def numbers(seed, variant):
         "min_test_loss": float(generator.random()),
         "chosen_epoch": 2,
         "test": {"accuracy": float(generator.random()), "auc": 0.5, "loss": 1.5},
+        "num_scored": 26,
+        "controls": {
+            "maps": {name: dict.fromkeys(SCORES, 0.5) for name in CONTROLS},
+            "brightest_box_auc": 0.875,
+        },
         "maps": scored(),
         "untrained_maps": scored(),
         "clean": {
@@ -72,15 +77,10 @@ def results_of(everything, variants, num_seeds=2):
             "chosen_by": "validation",
             "trained_on": {"device": "cpu", "device_name": "x", "threads": 2, "torch": "2"},
             "num_test_images": 400,
-            "num_scored_images": 26,
             "seeds": {str(seed): numbers(seed, variant) for seed in range(num_seeds)},
             "emergence": {
                 "seed": 0,
                 "auc": {name: [0.5, 0.75] for name in LOOKING[: 1 + (variant == "b")]},
-            },
-            "controls": {
-                "maps": {name: dict.fromkeys(SCORES, 0.5) for name in CONTROLS},
-                "brightest_box_auc": 0.875,
             },
         }
         for variant in variants
@@ -116,8 +116,9 @@ def losses_of(results):
     labels = np.arange(13) % 2
     logits = np.where(labels > 0, 3.0, -3.0)
     logits[0] = 30.0
-    maps = {"logits": np.stack([logits] * results.num_seeds), "labels": labels}
-    subjects = ["sky", "sky", *["cat"] * 11]
+    each = {"logits": logits, "labels": labels, "rows": np.arange(13)}
+    maps = {name: np.stack([values] * results.num_seeds) for name, values in each.items()}
+    subjects = np.array([["sky", "sky", *["cat"] * 11]] * results.num_seeds)
     return Losses.of(dict.fromkeys(results.metrics, maps), subjects, Source("y.bin", "label"))
 
 
@@ -138,4 +139,6 @@ def report(results, histories=None, verdicts=None, brightest=254, figures=()):
 
 def index(*found, missing=None):
     """Return the overview of results."""
-    return page.render("index", overview.content(found, missing or {}, False), lambda _: b"PNG")
+    return page.render(
+        "index", overview.content(found, missing or {}, ["demo-size"], False), lambda _: b"PNG"
+    )

@@ -11,7 +11,7 @@ from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order
 from whitepatch.data import layout, manifest
 from whitepatch.files import write_text
-from whitepatch.params import Params, Rows, Split
+from whitepatch.params import Folds, Params
 from whitepatch.stages.train import orders_of
 from whitepatch.tracking.following import follow
 from whitepatch.training.loop import Trained
@@ -24,11 +24,9 @@ CPU = torch.device("cpu")
 def small(everything: Params, *, live: bool = False, seeds: tuple[int, ...] = (0,)) -> Params:
     """Write images and a manifest of `demo` here; return parameters of tiny trainings of them."""
     demo = everything.experiments["demo"]
-    rows = {"train": ("train", 0, 12), "validation": ("train", 12, 17), "test": ("test", 0, 7)}
-    split = {name: Rows(file=x, start=i, stop=j) for name, (x, i, j) in rows.items()}
     update = {
         "runtime": demo.runtime.model_copy(update={"threads": 1}),
-        "split": Split(**split),
+        "split": Folds(folds=3, train=12, validation=5, test=7),
         "train": demo.train.model_copy(update={"epochs": EPOCHS, "batch_size": 5, "seeds": seeds}),
         "score": demo.score.model_copy(update={"first": 1, "panel": 2, "images": 6}),
     }
@@ -36,9 +34,8 @@ def small(everything: Params, *, live: bool = False, seeds: tuple[int, ...] = (0
     raw = paths.raw(demo.source)
     raw.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(1)
-    for file, number in (("train", 17), ("test", 7)):
-        pictures = generator.integers(200, size=(number, 3, 96, 96), dtype=np.uint8)
-        layout.write(raw, file, pictures, np.ones(number, np.uint8))
+    pictures = generator.integers(200, size=(36, 3, 96, 96), dtype=np.uint8)
+    layout.write(raw, "train", pictures, np.arange(36, dtype=np.uint8) // 12 + 1)
     write_text(paths.split("demo"), manifest.table(demo, raw))
     more = {
         "live": ("demo",) if live else (),

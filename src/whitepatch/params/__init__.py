@@ -6,12 +6,16 @@ There is no second default anywhere in the code: a key that is missing is an err
 __all__ = [
     "Cells",
     "Condition",
+    "Crops",
     "Download",
     "Experiment",
+    "Folder",
+    "Folds",
     "Member",
+    "Mixture",
+    "Network",
     "Params",
     "Patch",
-    "PhotoGroup",
     "Photos",
     "Pixels",
     "Precision",
@@ -42,6 +46,8 @@ from whitepatch.errors import UserError, printable, short
 from whitepatch.params.base import Name, Strict
 from whitepatch.params.experiment import (
     Experiment,
+    Folds,
+    Mixture,
     Patch,
     Pixels,
     Precision,
@@ -51,7 +57,7 @@ from whitepatch.params.experiment import (
     Split,
     Train,
 )
-from whitepatch.params.sources import Download, Member, PhotoGroup, Photos, Sources, Stl10
+from whitepatch.params.sources import Crops, Download, Folder, Member, Photos, Sources, Stl10
 from whitepatch.params.sweeps import Condition, Sweep
 
 VARIANTS = Path(__file__).parents[1] / "models" / "variants"
@@ -70,6 +76,16 @@ class Cells(Strict):
     limit: Annotated[float, Field(gt=0)]
 
 
+class Network(Strict):
+    """A variant in an experiment: a line of `networks`, by which DVC names its stages."""
+
+    experiment: Name
+    variant: Name
+
+    def __str__(self) -> str:
+        return f"{{experiment: {self.experiment}, variant: {self.variant}}}"
+
+
 class Params(Strict):
     """The whole of params.yaml.
 
@@ -77,22 +93,22 @@ class Params(Strict):
     """
 
     cells: Cells
-    variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     shared: dict[str, Any]
     download: Download
     live: tuple[str, ...]
     sources: Sources
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
     sweeps: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=128)], Sweep]
+    networks: dict[str, Network]
 
     @model_validator(mode="after")
     def _names_stand_for_something(self) -> "Params":
-        if len(set(self.variants)) < len(self.variants):
-            raise ValueError(f"variants must differ, got {list(self.variants)}")
-        for name in self.variants:
+        named = {f"experiments.{it}.variants": one.variants for it, one in self.experiments.items()}
+        named |= {f"sweeps.{it}.variants": one.variants for it, one in self.sweeps.items()}
+        for what, name in ((what, name) for what, names in named.items() for name in names):
             if not (VARIANTS / f"{name}.py").is_file():
                 raise ValueError(
-                    f"variants: {name!r} has no file {name}.py in src/whitepatch/models/variants; "
+                    f"{what}: {name!r} has no file {name}.py in src/whitepatch/models/variants; "
                     "write one, or take it out"
                 )
         for name in TAKEN:
@@ -116,15 +132,11 @@ class Params(Strict):
     def _sweeps_are_possible(self) -> "Params":
         for name, sweep in self.sweeps.items():
             what = f"sweeps.{name}"
-            for kind, named, known in (
-                ("experiment", sweep.experiment, tuple(self.experiments)),
-                ("variant", sweep.variant, self.variants),
-            ):
-                if named not in known:
-                    raise ValueError(
-                        f"{what}.{kind} must be one of {', '.join(known)}, got {named!r}; mend it, "
-                        "or take the sweep out"
-                    )
+            if sweep.experiment not in self.experiments:
+                raise ValueError(
+                    f"{what}.experiment must be one of {', '.join(self.experiments)}, got "
+                    f"{sweep.experiment!r}; mend it, or take the sweep out"
+                )
             try:
                 for training in sweep.trainings(self.experiments[sweep.experiment]):
                     self._check_rows(what, training.experiment)
@@ -133,9 +145,32 @@ class Params(Strict):
                 raise ValueError(f"{what}: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _networks_are_those_of_experiments(self) -> "Params":
+        named = {
+            f"{name}-{variant}": Network(experiment=name, variant=variant)
+            for name, experiment in self.experiments.items()
+            for variant in experiment.variants
+        }
+        rule = "networks must have a line for each of experiments.*.variants, and no other"
+        for key, network in named.items():
+            if key not in self.networks:
+                raise ValueError(f"{rule}; {key} is missing: add the line {key}: {network}")
+            if self.networks[key] != network:
+                raise ValueError(
+                    f"networks.{key} must be {network}, got {self.networks[key]}; mend it"
+                )
+        for key, network in self.networks.items():
+            if key not in named:
+                raise ValueError(f"{rule}; {key!r} is of none: take out the line {key}: {network}")
+        return self
+
     def _check_rows(self, what: str, experiment: Experiment) -> None:
+        self.sources.named(experiment.source)
+        if isinstance(experiment.split, Folds):
+            return  # how many images a seed has, the scenes of its folds tell
         for part, rows in experiment.split.parts().items():
-            most = getattr(self.sources, experiment.source).num_rows(rows.file)
+            most = self.sources.stl10.num_rows(rows.file)
             if rows.stop > most:
                 raise ValueError(
                     f"{what}.split.{part}.stop: the source has {most} rows in its {rows.file} "
@@ -150,14 +185,15 @@ class Params(Strict):
         """Return a sweep by name; a name that is not there is a `UserError`."""
         return self._named(self.sweeps, "sweep", name)
 
-    def variant(self, name: str) -> str:
-        """Return `name` if it is a variant of params.yaml, else raise `UserError`."""
-        return self._named({variant: variant for variant in self.variants}, "variant", name)
+    def variant(self, experiment: str, name: str) -> str:
+        """Return `name` if it is a variant of an experiment, else raise `UserError`."""
+        known = {variant: variant for variant in self.experiment(experiment).variants}
+        return self._named(known, "variant", name, f"experiments.{experiment} of ")
 
     @staticmethod
-    def _named(known: dict[str, T], what: str, name: str) -> T:
+    def _named(known: dict[str, T], what: str, name: str, where: str = "") -> T:
         if name not in known:
-            raise UserError(f"no {what} {name!r} in params.yaml; it has {', '.join(known)}")
+            raise UserError(f"no {what} {name!r} in {where}params.yaml; it has {', '.join(known)}")
         return known[name]
 
 
@@ -190,17 +226,20 @@ def load(path: Path = paths.PARAMS) -> Params:
 
 
 def protocol(experiment: Experiment) -> dict[str, Any]:
-    """Return what makes a seed's result, as JSON: everything but the list of seeds."""
-    return experiment.model_dump(mode="json", exclude={"train": {"seeds"}})
+    """Return what makes a seed's result, as JSON: everything but which variants and seeds run."""
+    return experiment.model_dump(mode="json", exclude={"variants": True, "train": {"seeds"}})
 
 
-def of_protocol(protocol: Mapping[str, Any], seeds: Sequence[int]) -> Experiment:
+def of_protocol(
+    protocol: Mapping[str, Any], variants: Sequence[str], seeds: Sequence[int]
+) -> Experiment:
     """Return the experiment that has this protocol: what results say, whatever is there now.
 
     Raises:
         UserError: It is none of this version.
     """
-    content = {**protocol, "train": {**protocol["train"], "seeds": list(seeds)}}
+    train = {**protocol["train"], "seeds": list(seeds)}
+    content = {**protocol, "variants": list(variants), "train": train}
     try:
         return Experiment.model_validate_json(json.dumps(content))
     except ValidationError as error:
@@ -212,7 +251,7 @@ def of_protocol(protocol: Mapping[str, Any], seeds: Sequence[int]) -> Experiment
 
 def _line(errors: list[ErrorDetails]) -> str:
     first = errors[0]
-    where = ".".join(map(str, first["loc"]))
+    where = ".".join(str(it) for it in first["loc"] if it not in ("by rows", "by folds"))
     rule = first["msg"].removeprefix("Value error, ")
     rule = {
         "Extra inputs are not permitted": "is not a key of this place",

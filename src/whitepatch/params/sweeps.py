@@ -4,7 +4,7 @@ __all__ = ["Condition", "Sweep"]
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
@@ -41,25 +41,27 @@ class Condition:
 
 
 class Sweep(Strict):
-    """A variant trained and tested under every combination of levels.
+    """Variants trained and tested under every combination of levels.
 
     Attributes:
         experiment: What the levels stand on top of.
-        variant: Of it.
+        variants: Which are trained; they need not be the experiment's.
         seeds: Of each training; the experiment's own do not count.
+        sets: What all levels share: keys that it sets in the experiment.
         axes: Of training, and so of the test, too.
         test: Further axes of the test alone; they train nothing.
     """
 
     experiment: Name
-    variant: Name
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
+    sets: Level
     axes: Axes
     test: Axes
 
     @model_validator(mode="after")
     def _keys_are_free(self) -> "Sweep":
-        seen: set[str] = set()
+        seen = self._allowed("sets", self.sets, OF_TRAINING)
         for axes, allowed in ((self.axes, OF_TRAINING), (self.test, OF_TEST)):
             for axis, levels in axes.items():
                 keys = set(levels[0])
@@ -68,13 +70,19 @@ class Sweep(Strict):
                         raise ValueError(f"levels of the axis {axis} must set the same keys")
                     if levels.count(level) > 1:
                         raise ValueError(f"levels of the axis {axis} must differ, got {level}")
-                for key in sorted(keys):
-                    if not key.startswith(allowed) or key == "train.seeds":
-                        raise ValueError(f"{axis}: {key} is none of {', '.join(allowed)}")
-                    if key in seen and axes is self.axes:
-                        raise ValueError(f"{axis}: another axis sets {key}, too")
+                keys = self._allowed(axis, keys, allowed)
+                twice = keys & seen
+                if twice and axes is self.axes:
+                    raise ValueError(f"{axis}: another axis sets {sorted(twice)[0]}, too")
                 seen |= keys
         return self
+
+    @staticmethod
+    def _allowed(where: str, keys: Iterable[str], allowed: tuple[str, ...]) -> set[str]:
+        for key in sorted(keys):
+            if not key.startswith(allowed) or key == "train.seeds":
+                raise ValueError(f"{where}: {key} is none of {', '.join(allowed)}")
+        return set(keys)
 
     def trainings(self, experiment: Experiment) -> list[Condition]:
         """Return what is trained with every seed.
@@ -82,8 +90,8 @@ class Sweep(Strict):
         Raises:
             ValueError: A combination is impossible; names it and the rule.
         """
-        found = _conditions(self.axes, experiment, self.seeds)
-        if len({len(it.experiment.split.test) for it in found}) > 1:
+        found = _conditions(self.axes, experiment, {**self.sets, "train.seeds": list(self.seeds)})
+        if len({it.experiment.split.numbers()["test"] for it in found}) > 1:
             raise ValueError("levels must leave as many test images as one another")
         return found
 
@@ -93,21 +101,21 @@ class Sweep(Strict):
         Raises:
             ValueError: A combination is impossible; names it and the rule.
         """
-        return _conditions(self.test, training.experiment, self.seeds)
+        return _conditions(self.test, training.experiment, {})
 
 
-def _conditions(axes: Axes, experiment: Experiment, seeds: tuple[int, ...]) -> list[Condition]:
+def _conditions(axes: Axes, experiment: Experiment, sets: Level) -> list[Condition]:
     found = []
     for combination in itertools.product(*axes.values()):
         levels = {key: value for level in combination for key, value in level.items()}
         content = experiment.model_dump(mode="json") | {"score": NO_MAPS}
-        for key, value in {**levels, "train.seeds": list(seeds)}.items():
+        for key, value in {**sets, **levels}.items():
             _set(content, key, value)
         try:
             changed = Experiment.model_validate_json(json.dumps(content))
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
+            where = ".".join(str(it) for it in first["loc"] if it not in ("by rows", "by folds"))
             raise ValueError(
                 f"{levels}: {where}: {first['msg'].removeprefix('Value error, ')}"
             ) from None

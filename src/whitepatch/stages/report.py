@@ -1,15 +1,24 @@
 """Report an experiment: tables, figures and a page."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import md5
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
 
 from whitepatch import paths, sources
 from whitepatch.data import layout, manifest
+from whitepatch.data.images import DeviceImages
+from whitepatch.data.manifest import Part
+from whitepatch.data.rows import POOL
 from whitepatch.figures import style
+from whitepatch.figures.hardest import Hard
+from whitepatch.figures.panels import Panel
 from whitepatch.files import replacing, write_json
-from whitepatch.params import Experiment, load
+from whitepatch.params import Experiment, Folds, Params, load
 from whitepatch.report import page
 from whitepatch.report.content import content
 from whitepatch.report.drawing import PHOTOGRAPHS, draw
@@ -37,10 +46,16 @@ def main(name: str) -> None:
     maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
     verdicts = judge(results, histories)
     raw = paths.raw(results.experiment.source)
-    test = manifest.load(paths.split(name), raw, "test")["test"]
-    losses = _losses(results.experiment, maps, test.rows)
+    tests = [
+        manifest.load(paths.split(name), raw, seed, "test")["test"]
+        for seed in results.experiment.train.seeds
+    ]
+    losses = _losses(params, results.experiment, maps)
+    hard = _hard(params, results.experiment, losses, tests)
     brightest = Number.count(
-        test.images.max(), Source(str(paths.split(name)), "image"), form="highest byte"
+        max(test.images.max() for test in tests),
+        Source(str(paths.split(name)), "image"),
+        form="highest byte",
     )
 
     folder = paths.report(name)
@@ -58,7 +73,7 @@ def main(name: str) -> None:
         summaries.mkdir()
         for variant, numbers in summary(results).items():
             write_json(summaries / f"{variant}.json", numbers)
-    drawn = draw(results, histories, maps, losses, test)
+    drawn = draw(results, histories, maps, _panel(params, results.experiment, tests[0]), hard)
     with replacing(folder / "figures") as figures, replacing(folder / "vector") as vectors:
         figures.mkdir()
         vectors.mkdir()
@@ -71,13 +86,65 @@ def main(name: str) -> None:
 
 
 def _losses(
-    experiment: Experiment, maps: dict[str, np.lib.npyio.NpzFile], rows: np.ndarray
+    params: Params, experiment: Experiment, maps: Mapping[str, np.lib.npyio.NpzFile]
 ) -> Losses:
     """Return the losses of the test images, with what each of them shows."""
-    raw, file = paths.raw(experiment.source), experiment.split.test.file
-    labels = layout.read_labels(raw, file)[rows].tolist()
-    shown = sources.find(experiment.source).subjects(labels)
-    return Losses.of(maps, shown, Source(f"{raw}/{file}_y.bin", "label"))
+    rows = next(iter(maps.values()))["rows"]
+    labels = _labels(experiment, rows.ravel())
+    shown = sources.find(experiment.source).subjects(labels, params)
+    file = f"{paths.raw(experiment.source)}/{_test_file(experiment)}_y.bin"
+    return Losses.of(maps, np.reshape(shown, rows.shape), Source(file, "label"))
+
+
+def _test_file(experiment: Experiment) -> Literal["train", "test"]:
+    split = experiment.split
+    return POOL if isinstance(split, Folds) else split.test.file
+
+
+def _labels(experiment: Experiment, rows: NDArray[np.int64]) -> list[int]:
+    """Return the source's labels of some test images."""
+    labels = layout.read_labels(paths.raw(experiment.source), _test_file(experiment))
+    return [int(label) for label in labels[rows]]
+
+
+def _drawable(params: Params, experiment: Experiment, rows: NDArray[np.int64]) -> list[bool]:
+    """Say which of some test images a figure may show."""
+    return sources.find(experiment.source).drawable(_labels(experiment, rows), params)
+
+
+def _panel(params: Params, experiment: Experiment, test: Part) -> Panel:
+    """Return the first scored test images that a figure may show, as the networks see them."""
+    score = experiment.score
+    rows = test.rows[score.first : score.first + score.images]
+    places = np.flatnonzero(_drawable(params, experiment, rows))[: score.panel]
+    images = DeviceImages.of(test, experiment.patch, experiment.pixels, torch.device("cpu"))
+    images = images.at(torch.from_numpy(score.first + places))
+    seen = images.batch(images.first(len(images)))[0].numpy()
+    pixels, (tops, lefts) = (
+        experiment.pixels,
+        (x[:, 0].numpy() for x in (images.tops, images.lefts)),
+    )
+    shown = np.clip((seen * pixels.scale + pixels.offset) / 255, 0, 1)
+    return Panel(shown, tops, lefts, experiment.patch.size, places)
+
+
+def _hard(
+    params: Params, experiment: Experiment, losses: Losses, tests: Sequence[Part]
+) -> list[Hard]:
+    """Return the images with the highest losses, each where its loss is highest."""
+    means, hardest = losses.by_image(), losses.hardest()
+    drawable = _drawable(params, experiment, np.array(hardest))
+    found = []
+    for row, shown in zip(hardest, drawable, strict=True):
+        seed, place = losses.worst(row)
+        test = tests[seed]
+        top, left = (int(x[place, 0]) for x in (test.plan.tops, test.plan.lefts))
+        subject = str(losses.subjects[seed, place])
+        loss = float(means[row])
+        share = losses.losses[:, losses.rows == row].sum() / losses.losses.sum()
+        image = test.images[place] if shown else None
+        found.append(Hard(image, (top, left), subject, row, loss, float(share)))
+    return found
 
 
 def _inputs(results: Results) -> list[tuple[str, str, str]]:

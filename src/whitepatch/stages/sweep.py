@@ -1,6 +1,6 @@
-"""Train and test a variant under every combination of a sweep's levels."""
+"""Train and test variants under every combination of a sweep's levels."""
 
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,9 +16,6 @@ from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
-from whitepatch.data.manifest import Part
-from whitepatch.data.plan import Plan, plan
-from whitepatch.errors import UserError
 from whitepatch.files import replacing, write_text
 from whitepatch.maps.evaluation import classification
 from whitepatch.models.classifier import Classifier, build
@@ -33,7 +30,7 @@ def main(name: str) -> None:
     params = load()
     sweep = params.sweep(name)
     trainings = sweep.trainings(params.experiment(sweep.experiment))
-    tests = [[(test, _plan(name, test)) for test in sweep.tests(it)] for it in trainings]
+    tests = [sweep.tests(it) for it in trainings]
     with TemporaryDirectory() as folder:
         orders = orders_of(name, params, Path(folder))
         cells = [order for _, order in orders]
@@ -48,17 +45,20 @@ def main(name: str) -> None:
         device = machine.prepare(runtime.model_copy(update={"precision": "fp32"}))
         rows, arrays = [], []
         for place, order in orders:
-            one, part = trained[order.key], order.parts()["test"]
-            network = build(sweep.variant, order.cell.seed)
+            one, variant, seed = trained[order.key], order.cell.variant, order.cell.seed
+            network = build(variant, seed)
             network.load_state_dict(one.best)
             network.to(device)
-            for test, fate in tests[place]:
-                numbers, array = _tested(network, replace(part, plan=fate), test, device)
+            for number, test in enumerate(tests[place]):
+                at = Path(folder, f"{place}-{number}.csv")
+                if not at.exists():
+                    _write_manifest(at, test)
+                numbers, array = _tested(network, at, seed, test, device)
                 levels = {**trainings[place].levels, **_of_test(test)}
-                rows.append(levels | _of_training(one, order) | numbers)
+                who = {"variant": variant} | levels
+                rows.append(who | _of_training(one, order) | numbers)
                 arrays.append(array)
     table = pd.DataFrame(rows)
-    table.insert(0, "variant", sweep.variant)
     write_text(paths.sweep(name), table.to_csv(index=False, lineterminator="\n"))
     with replacing(paths.sweep(name).with_suffix(".npz")) as temporary:
         np.savez_compressed(
@@ -68,16 +68,9 @@ def main(name: str) -> None:
         )
 
 
-def _plan(name: str, test: Condition) -> Plan:
-    """Return who of the test images is patched, and where."""
-    experiment = test.experiment
-    fate = plan(experiment.split.test, experiment.patch, experiment.train.batch_size)
-    if len(set(fate.labels.tolist())) < 2:
-        raise UserError(
-            f"sweeps.{name}: {dict(test.levels)}: the test must hold images with and without a "
-            "patch; take more rows, or another patch.seed or patch.probability"
-        )
-    return fate
+def _write_manifest(table: Path, condition: Condition) -> None:
+    experiment = condition.experiment
+    write_text(table, manifest.table(experiment, paths.raw(experiment.source)))
 
 
 def orders_of(name: str, params: Params, folder: Path) -> list[tuple[int, Order]]:
@@ -94,17 +87,15 @@ def orders_of(name: str, params: Params, folder: Path) -> list[tuple[int, Order]
     for place, training in enumerate(sweep.trainings(experiment)):
         experiment = training.experiment
         table = folder / f"{place}.csv"
-        write_text(table, manifest.table(experiment, paths.raw(experiment.source)))
-        images = manifest.identity(table)
-        for seed in sweep.seeds:
+        _write_manifest(table, training)
+        for variant, seed in product(sweep.variants, sweep.seeds):
             order = Order.of(
                 sweep.experiment,
                 experiment,
-                sweep.variant,
+                variant,
                 seed,
                 table,
                 here,
-                images,
                 any_machine=params.cells.any_machine,
             )
             orders.append((place, order))
@@ -127,10 +118,11 @@ def _of_training(trained: Trained, order: Order) -> dict[str, Any]:
 
 
 def _tested(
-    network: Classifier, part: Part, test: Condition, device: torch.device
+    network: Classifier, table: Path, seed: int, test: Condition, device: torch.device
 ) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
-    patch, pixels = test.experiment.patch, test.experiment.pixels
-    images = DeviceImages.of(part, patch, pixels, device)
+    experiment = test.experiment
+    part = manifest.load(table, paths.raw(experiment.source), seed, "test")["test"]
+    images = DeviceImages.of(part, experiment.patch, experiment.pixels, device)
     logits = predict(network, images, "fp32")
     numbers = classification(logits, images.labels)
     arrays = {

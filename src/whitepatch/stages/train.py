@@ -4,7 +4,6 @@ from whitepatch import paths
 from whitepatch.cells.filling import at_once, fill, num_workers
 from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order
-from whitepatch.data import manifest
 from whitepatch.files import write_text
 from whitepatch.params import Params, load
 from whitepatch.stages import run
@@ -15,7 +14,7 @@ from whitepatch.training import history, machine, weights
 def main(name: str, variant: str) -> None:
     """Write every seed's weights at its chosen epoch and losses; the first's after each epoch."""
     params = load()
-    experiment, variant = params.experiment(name), params.variant(variant)
+    experiment, variant = params.experiment(name), params.variant(name, variant)
     orders = orders_of(name, variant, params)
     cells, store = list(orders.values()), Store.here(params.cells.limit)
     with follow(cells, params) as tell:
@@ -37,7 +36,6 @@ def orders_of(name: str, variant: str, params: Params) -> dict[int, Order]:
     experiment = params.experiment(name)
     here = machine.here(experiment.runtime)
     seeds, show = experiment.train.seeds, shown(name, params)
-    images = manifest.identity(paths.split(name))
     return {
         seed: Order.of(
             name,
@@ -46,7 +44,6 @@ def orders_of(name: str, variant: str, params: Params) -> dict[int, Order]:
             seed,
             paths.split(name),
             here,
-            images,
             keeps_epochs=seed == seeds[0],
             show=show,
             any_machine=params.cells.any_machine,

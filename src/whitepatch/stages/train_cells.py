@@ -99,8 +99,7 @@ def _stages(names: Sequence[str], params: Params) -> dict[str, _Stage]:
         if name in params.sweeps and name not in params.experiments:
             found[f"sweep@{name}"] = _Stage(params.sweeps[name].experiment, sweep=name)
             continue
-        params.experiment(name)
-        for variant in params.variants:
+        for variant in params.experiment(name).variants:
             found[f"train@{name}-{variant}"] = _Stage(name, variant)
     return found
 

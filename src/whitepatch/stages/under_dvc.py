@@ -102,7 +102,7 @@ def _reads() -> tuple[list[str], list[Path]]:
     named = {"key": subject, "item.experiment": first, "item.variant": variant}
     named["item.source"] = experiment.source if experiment else ""
     if sweep := parameters.sweeps.get(subject):
-        named |= {"item.experiment": sweep.experiment, "item.variant": sweep.variant}
+        named["item.experiment"] = sweep.experiment
     stage = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"][verb]
     stage = stage.get("do", stage)
     keys, places = (
