@@ -102,18 +102,19 @@ def _filled(variant: str, workers: int, threads: int) -> dict[str, float]:
     everything = params.load()
     demo = everything.experiments["demo"]
     runtime = demo.runtime.model_copy(update={"threads": threads, "device": "cpu"})
-    train = demo.train.model_copy(update={"epochs": 1})
+    train = demo.train.model_copy(update={"epochs": 1, "seeds": tuple(range(CELLS))})
     demo = demo.model_copy(update={"train": train, "runtime": runtime})
-    here, table = machine.here(runtime), paths.split("demo")
-    images = manifest.identity(table)
-    orders = [Order.of("demo", demo, variant, seed, table, here, images) for seed in range(CELLS)]
+    here = machine.here(runtime)
     with TemporaryDirectory() as folder:
+        table = Path(folder, "split.csv")
+        table.write_text(manifest.table(demo, paths.raw(demo.source)), encoding="utf-8")
+        orders = [Order.of("demo", demo, variant, seed, table, here) for seed in train.seeds]
         started = time.perf_counter()
         fill(orders, Store(Path(folder), 1e9), at_once(workers), lambda _: None)
         seconds = time.perf_counter() - started
     who = resource.RUSAGE_SELF if workers == 1 else resource.RUSAGE_CHILDREN
     return {
-        "rate": CELLS * len(demo.split.train) / seconds,
+        "rate": CELLS * demo.split.train / seconds,
         "memory": resource.getrusage(who).ru_maxrss * 1024,
     }
 

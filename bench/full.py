@@ -27,13 +27,25 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # where nothing is i
 from whitepatch.data.images import DeviceImages  # noqa: E402
 from whitepatch.data.manifest import Part  # noqa: E402
 from whitepatch.data.plan import plan  # noqa: E402
-from whitepatch.params import Patch, Pixels, Rows, Runtime, Train  # noqa: E402
+from whitepatch.params import Patch, Pixels, Runtime, Train  # noqa: E402
 from whitepatch.training import machine  # noqa: E402
 from whitepatch.training.loop import Training, train  # noqa: E402
 from whitepatch.training.step import Step  # noqa: E402
 
 PRINTED = ("cnn", "mha_linear", "mha_conv1d", "cbam")
-PATCH = Patch(plan="per_batch", seed=10, probability=0.5, size=16, positions=80, value=1.0)
+PATCH = Patch(
+    plan="per_batch",
+    task="detect",
+    ground="pictures",
+    seed=10,
+    probability=0.5,
+    size=16,
+    positions=80,
+    value=1.0,
+    contrast=1.0,
+    mixture=None,
+    distractor=None,
+)
 PIXELS = Pixels(offset=128, scale=128)
 PROTOCOL = Train(
     seeds=tuple(range(10)),
@@ -117,8 +129,8 @@ def main() -> None:
 
 def images(pictures: "np.ndarray", batch: int, device: torch.device) -> DeviceImages:
     """Return pictures on a device, planned as the article does."""
-    rows = Rows(file="train", start=0, stop=len(pictures))
-    part = Part(np.arange(len(pictures)), pictures, plan(rows, PATCH, batch))
+    names = [("train", row) for row in range(len(pictures))]
+    part = Part(np.arange(len(pictures)), pictures, plan(names, PATCH, batch))
     return DeviceImages.of(part, PATCH, PIXELS, device)
 
 

@@ -46,7 +46,7 @@ def main(
     from whitepatch import params
     from whitepatch.files import write_json, write_text
 
-    variants = params.load().variants
+    variants = dict.fromkeys(it.variant for it in params.load().networks.values())
     things = [f"{whose}/{v}" for v in variants for whose in ("article", "ours")]
     things = [thing for thing in things if thing.startswith("ours") or thing[8:] in PRINTED]
     found: dict[str, list[Any]] = {thing: [] for thing in things}
@@ -193,7 +193,7 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
     from whitepatch.data.images import DeviceImages
     from whitepatch.data.manifest import Part
     from whitepatch.data.plan import plan
-    from whitepatch.params import Rows, Runtime
+    from whitepatch.params import Runtime
     from whitepatch.training import machine
     from whitepatch.training.loop import Training, measure, train
 
@@ -204,9 +204,9 @@ def _ours(variant: str, device: str, threads: int) -> dict[str, float]:
     generator = np.random.default_rng(0)
 
     def images(number: int) -> DeviceImages:
-        rows = Rows(file="train", start=0, stop=number)
+        names = [("train", row) for row in range(number)]
         pictures = generator.integers(256, size=(number, 3, 96, 96), dtype=np.uint8)
-        part = Part(np.arange(number), pictures, plan(rows, experiment.patch, BATCH))
+        part = Part(np.arange(number), pictures, plan(names, experiment.patch, BATCH))
         return DeviceImages.of(part, experiment.patch, experiment.pixels, where)
 
     splits = {"train": images(NUM_TRAIN), "test": images(NUM_TEST)}

@@ -83,7 +83,7 @@ def ours() -> set[str]:
     protocol = demo.train.model_copy(update={"epochs": 2, "batch_size": 5})
     score = Score(first=0, images=12, panel=2, movers=2, grid=2)
     found: set[str] = set()
-    for variant in params.variants:
+    for variant in dict.fromkeys(it.variant for it in params.networks.values()):
         with pretend.gpu() as gpu:
             images = images_of(12, 1, cuda)
             training = Training.start(variant, 0, cuda)

@@ -9,10 +9,11 @@ import csv
 import numpy as np
 import pytest
 from helpers import standin
-from helpers.project import copy, load, run
+from helpers.project import copy, load, name_variants, run
 from helpers.server import How, serving
 
-from whitepatch.sources.photos import crops
+from whitepatch.sources import cropping
+from whitepatch.sources.photos.catalogue import read
 
 ROWS = {"train": 300, "test": 150}
 SEEDS = [0, 1]
@@ -21,13 +22,12 @@ SEEDS = [0, 1]
 @pytest.fixture(scope="module")
 def content(everything):
     """Return the members of the stand-in: crops of photographs, with STL-10's labels."""
-    photos = everything.sources.photos
     found = {}
     for file, number in ROWS.items():
-        group = getattr(photos, file).model_copy(update={"crops": number})
-        images, labels = crops.crops(photos, file, group)
+        settings = everything.sources.photos.model_copy(update={"crops": number})
+        images = cropping.crops(settings, file, ["china", "coffee"], read)
         found[f"{file}_X"] = images.swapaxes(2, 3).tobytes()
-        found[f"{file}_y"] = (1 + labels % 10).astype(np.uint8).tobytes()
+        found[f"{file}_y"] = (1 + np.arange(number) % 10).astype(np.uint8).tobytes()
     found["unlabeled_X"] = np.random.default_rng(5).bytes(100 * 3 * 96 * 96)
     return found
 
@@ -49,12 +49,13 @@ def rehearsed(root, content, tmp_path_factory):
     ]
     with serving(archive, *script) as server:
         params = load(root / "params.yaml")
-        params["variants"] = ["cnn", "mha_conv1d", "cbam"]
         params["sources"]["stl10"] = standin.members(content)
         params["download"] |= {"urls": [server.url], "stall_timeout": 1, "pause": 0.1}
         params["experiments"] = {
             name: params["experiments"][name] for name in ("article", "corrected")
         }
+        three = {name: ["cnn", "mha_conv1d", "cbam"] for name in params["experiments"]}
+        name_variants(params, three)
         params["sweeps"] = {}
         for experiment in params["experiments"].values():
             experiment["train"] |= {"seeds": SEEDS, "epochs": 2}

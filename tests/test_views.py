@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 import pytest
 from helpers.project import load
 
-from whitepatch.figures import style
-
 TEMPLATES = ("seeds", "variants")
 
 
@@ -60,10 +58,12 @@ def test_templates_use_what_dvc_fills_in(root, name):
 
 
 def test_variants_have_the_colours_of_the_figures(root):
+    """The table has them in a column; there is no scale that could give others."""
     template = json.loads((root / ".dvc/plots/variants.json").read_text())
-    colour = template["spec"]["encoding"]["color"]
-    assert tuple(colour["scale"]["range"]) == style.PALETTE
-    assert colour["sort"] is None, "in the order of the file, which is that of params.yaml"
+    curves, legend = template["hconcat"]
+    for encoding in (curves["spec"]["encoding"], legend["encoding"]):
+        assert encoding["color"] == {"field": "colour", "type": "nominal", "scale": None}
+    assert legend["encoding"]["y"]["sort"] is None, "in the order of the file: of params.yaml"
 
 
 class Tags(HTMLParser):

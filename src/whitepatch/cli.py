@@ -113,7 +113,7 @@ def predict(
         raise UserError(f"--output must not be one of the pictures, got {output}")
     warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
     params = load()
-    chosen, variant = params.experiment(experiment), params.variant(variant)
+    chosen, variant = params.experiment(experiment), params.variant(experiment, variant)
     read = []
     for path in pictures:
         try:

@@ -123,15 +123,15 @@ def test_the_docs_have_the_same_claims_and_rules(root):
 
 
 def test_what_the_docs_say_of_the_verdicts_is_what_the_seeds_say(root):
-    """The numbers of docs/claims.md that no page has, from reports/photos."""
+    """The numbers of docs/claims.md that no page has, from docs/first-edition."""
     losses, measured = {}, {}
     for variant in ("cnn", "mha_linear", "mha_conv1d", "cbam"):
-        path = root / f"reports/photos/metrics/{variant}.json"
+        path = root / f"docs/first-edition/metrics/{variant}.json"
         seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"].values()
         names = ("loss", "accuracy", "auc")
         measured[variant] = {name: [one["test"][name] for one in seeds] for name in names}
         measured[variant]["smallest"] = [one["min_test_loss"] for one in seeds]
-        history = pd.read_csv(root / f"reports/photos/history/{variant}.csv")
+        history = pd.read_csv(root / f"docs/first-edition/history/{variant}.csv")
         losses[variant] = history.pivot_table("test_loss", "epoch", "seed").to_numpy()
         measured[variant]["last"] = losses[variant][-1].tolist()
 

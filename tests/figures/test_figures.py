@@ -7,19 +7,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from whitepatch.claims.statistics import Interval
-from whitepatch.data.manifest import Part
-from whitepatch.data.plan import Plan
-from whitepatch.figures import style
-from whitepatch.figures.errors import errors
-from whitepatch.figures.hardest import hardest
+from whitepatch.figures import palette, style
+from whitepatch.figures.errors import errors, errors_by_experiment
+from whitepatch.figures.hardest import Hard, hardest
 from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
-
-
-def test_a_variant_keeps_its_colour_when_another_is_added():
-    few, more = style.colours(["a", "b"]), style.colours(["a", "b", "c"])
-    assert few == {name: more[name] for name in few}
-    assert len(set(more.values())) == 3
-    assert style.PATCH not in style.PALETTE
 
 
 def test_the_outline_lies_on_the_patch_and_only_where_there_is_one():
@@ -42,28 +33,28 @@ def test_the_panel_shows_pictures_as_they_were(everything):
     pictures = np.full((1, 3, 96, 96), (51 - 128) / 128)
     pictures[0, :, :16, :16] = experiment.patch.value
     saved = {
-        "pictures": pictures,
-        "tops": np.array([0]),
-        "lefts": np.array([0]),
+        "pictures": pictures[None],
+        "tops": np.array([[0]]),
+        "lefts": np.array([[0]]),
         "scored": np.array([0]),
     }
-    panel = Panel.of(saved, experiment)
+    panel = Panel.of(saved, experiment, 0)
     assert panel.pictures[0, 0, 50, 50] == pytest.approx(51 / 255)
     assert panel.pictures[0, 0, 3, 3] == pytest.approx(1.0)
 
 
 def test_the_attention_panel_has_a_column_for_each_map_but_single_heads(everything):
     saved = {
-        "pictures": np.zeros((2, 3, 96, 96)),
-        "tops": np.array([3, -1]),
-        "lefts": np.array([5, -1]),
+        "pictures": np.zeros((1, 2, 3, 96, 96)),
+        "tops": np.array([[3, -1]]),
+        "lefts": np.array([[5, -1]]),
         "scored": np.array([0, 1]),
         "map/evidence": np.zeros((1, 2, 24, 24)),
         "map/attention mean": np.ones((1, 2, 24, 24)),
     }
     names = ["evidence", "attention head 1", "attention mean"]
     columns = [("a", name, name) for name in names]
-    panel = Panel.of(saved, everything.experiment("demo"))
+    panel = Panel.of(saved, everything.experiment("demo"), 0)
     figure = attention_panel(panel, {"a": saved}, columns, {"a": "A"}, place=0, rows=[0, 1])
     assert len(figure.axes) == 2 * 3
     outlined = [axes for axes in figure.axes if axes.patches]
@@ -164,25 +155,39 @@ def test_few_colours_leave_those_of_variants_patch_and_paper_as_they_are(tmp_pat
     figure = style.new(4, 3)
     axes = figure.subplots()
     axes.imshow(np.random.default_rng(0).random((60, 60)), cmap="inferno", extent=(0, 1, 0, 1))
-    for place, colour in enumerate((*style.PALETTE, style.PATCH)):
+    for place, colour in enumerate((*palette.ALL, style.PATCH)):
         axes.axhspan(2 + place, 2.9 + place, color=colour)
-    axes.set(ylim=(0, 12), aspect="auto")
+    axes.set(ylim=(0, 18), aspect="auto")
     style.save(figure, tmp_path / "a.png", photographs=False)
     with Image.open(tmp_path / "a.png") as saved:
         assert saved.mode == "P"
         found = {f"#{r:02x}{g:02x}{b:02x}" for _, (r, g, b) in saved.convert("RGB").getcolors(256)}
-    assert {*style.PALETTE, style.PATCH, "#ffffff"} <= found
+    assert {*palette.ALL, style.PATCH, "#ffffff"} <= found
 
 
 def test_the_hardest_are_shown_in_order_with_their_patch_and_share(everything):
-    plan = Plan(np.array([0, 1, 0]), np.array([-1, 5, -1]), np.array([-1, 7, -1]))
-    test = Part(np.array([20, 21, 22]), np.zeros((3, 3, 96, 96), np.uint8), plan)
-    losses = np.array([0.5, 1.5, 0.0])
-    figure = hardest(
-        test, np.array([1, 0]), losses, ["sea", "sky", "sea"], everything.experiment("demo")
-    )
-    shown = figure.axes[:2]
+    black = np.zeros((3, 96, 96), np.uint8)
+    hard = [
+        Hard(black, (5, 7), "sky", 21, 1.5, 0.75),
+        Hard(black, (-1, -1), "sea", 20, 0.5, 0.25),
+        Hard(None, (-1, -1), "sea", 22, 0.0, 0.0),
+    ]
+    figure = hardest(hard, everything.experiment("demo"))
+    *shown, hidden = figure.axes[:3]
+    assert not hidden.images
+    assert [it.get_text() for it in hidden.texts] == ["not shown"]
     assert [axes.get_title() for axes in shown] == ["sky, row 21", "sea, row 20"]
     assert shown[0].get_xlabel() == "1.50 nats, 75.0 %\npatch"
     assert shown[0].images[0].get_array()[5:21, 7:23].min() == 1, "as the network saw it"
     assert [len(axes.patches) for axes in shown] == [1, 0]
+
+
+def test_an_experiment_without_a_variant_leaves_its_row_empty():
+    both = pd.DataFrame({"variant": ["cnn", "cbam"], "min_test_loss": [0.5, 0.25]})
+    tables = {"demo": both, "photos": both[both["variant"] == "cbam"]}
+    titles = {"cnn": "CNN", "cbam": "CBAM"}
+    figure = errors_by_experiment(tables, titles, dict.fromkeys(tables, ""), {})
+    cnn, cbam = (palette.colour("cnn"), 0), (palette.colour("cbam"), 1)
+    for axes, rows in zip(figure.axes, ([cnn, cbam], [cbam]), strict=True):
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert [(line.get_color(), *line.get_ydata()) for line in dots] == rows

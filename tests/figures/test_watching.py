@@ -14,7 +14,7 @@ TITLES = {"a": "A", "b": "B"}
 @pytest.fixture
 def panel():
     pictures = np.full((2, 3, 96, 96), 0.5)
-    return Panel(pictures, np.array([-1, 70]), np.array([-1, 8]), 16)
+    return Panel(pictures, np.array([-1, 70]), np.array([-1, 8]), 16, np.arange(2))
 
 
 def shown(figure):

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 from helpers.results import results_of
 
+from whitepatch.figures import palette
 from whitepatch.report.dvc_tables import curves, summary
 
 
@@ -39,7 +40,10 @@ def history(*losses, validation=False):
 
 def test_curves_hold_mean_least_and_most_of_the_seeds(results):
     found = curves(results, {"cnn": history(2, 3, 5, validation=True), "b": history(11, 13)})
-    assert list(found["variant"].unique()) == ["<cnn>", "<b>"], "in order: it gives the colours"
+    assert list(found["variant"].unique()) == ["<cnn>", "<b>"], "in order"
+    colours = found.groupby("variant")["colour"].unique()
+    for variant in ("cnn", "b"):
+        assert list(colours[f"<{variant}>"]) == [palette.colour(variant)], "that of the figures"
     splits = found.groupby("variant")["split"].unique()
     assert list(splits["<cnn>"]) == ["train", "validation", "test"]
     assert list(splits["<b>"]) == ["train", "test"], "the article has no validation"

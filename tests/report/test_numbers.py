@@ -91,16 +91,15 @@ def test_a_table_refuses_a_row_that_does_not_fit_its_head(template):
 
 def test_a_new_score_has_a_column_of_its_own(everything, monkeypatch):
     results = results_of(everything, ("aa", "b"))
-    for metrics in (*results.metrics.values(), results.any_variant["controls"]):
-        branches = [metrics] if "maps" in metrics else metrics["seeds"].values()
-        for branch in branches:
-            for scores in branch["maps"].values():
+    for metrics in results.metrics.values():
+        for seed in metrics["seeds"].values():
+            for scores in (*seed["maps"].values(), *seed["controls"]["maps"].values()):
                 scores["newest"] = 0.125
     scores = {"auc": "pixel AUC", "newest": "newest"}
     monkeypatch.setattr("whitepatch.report.content.SCORES", scores)
     text = report(results).markdown
     assert "| map | pixel AUC | newest | pixel AUC, untrained |" in text
-    assert "| chance (uniform map) | 0.50 | 0.12 | – |" in text
+    assert "| chance (uniform map) | 0.50 ± 0.00 | 0.12 ± 0.00 | – |" in text
 
 
 def test_words_are_escaped_and_links_lead_to_pages(template):
@@ -183,9 +182,11 @@ def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch
         if "distractor" in path and path[-1] in ("ap", "pointing", "mass", "rank"):
             continue  # on no page; auc stands for them
         kinds[re.sub(r"^seeds\.\d", "seeds.*", ".".join(path))] = ("mha_linear", *path)
-    first = ("controls", "num_test_images", "num_scored_images", "trained_on")
-    paths = list(kinds.values())
-    paths += [("cnn", *path) for path in leaves(results.metrics["cnn"]) if path[0] in first]
+    paths = [path for path in kinds.values() if "controls" not in path and path[-1] != "num_scored"]
+    for path in leaves(results.metrics["cnn"]):  # what all variants have alike, read from the first
+        alike = path[0] in ("num_test_images", "trained_on") or path[:2] == ("seeds", "1")
+        if alike and (path[0] != "seeds" or path[2] in ("controls", "num_scored")):
+            paths.append(("cnn", *path))
     assert len(paths) > 60
     # rows and columns of a square: any two are apart in one of them
     side = math.isqrt(len(paths)) + 1

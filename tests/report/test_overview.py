@@ -1,10 +1,9 @@
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from helpers.results import index
+from helpers.results import index, report, results_of
 
 from whitepatch import params, paths
 from whitepatch.report.results import published, read, why_not
@@ -60,8 +59,7 @@ def test_the_published_numbers_are_those_of_the_articles_page(root, monkeypatch)
 
 @pytest.mark.usefixtures("here")
 def test_what_cannot_be_compared_says_why(edited):
-    here = {"variants": [path.stem for path in Path("reports/demo/metrics").iterdir()]}
-    everything = params.load(edited(here))
+    everything = params.load(edited({}))
     assert why_not("demo", everything) is None
     assert read("demo", everything).images["stand_in"]
     assert why_not("article", everything) == "has not run yet; dvc repro report@article runs it"
@@ -69,9 +67,9 @@ def test_what_cannot_be_compared_says_why(edited):
         {"experiments.demo.train.epochs": 4},
         {"experiments.demo.train.seeds": [0]},
         {"experiments.demo.patch.value": 0.5},
-        {"experiments.demo.split.test.stop": 399},
+        {"experiments.demo.split.test": 399},
     ):
-        changed = params.load(edited(here | changes))
+        changed = params.load(edited(changes))
         assert "made with other parameters" in why_not("demo", changed)
     paths.metrics("demo", "cbam").unlink()
     assert "has no results of cbam; dvc repro report@demo runs it" in why_not("demo", everything)
@@ -79,7 +77,7 @@ def test_what_cannot_be_compared_says_why(edited):
 
 def test_the_committed_overview_shows_the_committed_results(root):
     text = (root / "reports/index.md").read_text(encoding="utf-8")
-    for name in ("demo", "photos"):
+    for name in ("demo",):
         assert f"[{name}]({name}/report.md)" in text
         metrics = json.loads((root / paths.metrics(name, "cnn")).read_text(encoding="utf-8"))
         losses = [seed["min_test_loss"] for seed in metrics["seeds"].values()]
@@ -105,14 +103,14 @@ def test_the_articles_own_images_stand_against_its_numbers_by_hand(results):
     assert re.search(r"\| <aa> \| – \| \S+ ± \S+ \| – \|", text)
 
 
-def test_the_overview_and_the_pages_say_the_same_of_a_difference(root):
+def test_the_overview_and_the_pages_say_the_same_of_a_difference(everything):
     """The page has CNN minus a variant, the overview a variant minus CNN."""
-    page = (root / "reports/photos/report.md").read_text(encoding="utf-8")
-    index = (root / "reports/index.md").read_text(encoding="utf-8")
+    results = results_of(everything, ("cnn", "mha_linear", "mha_conv1d", "cbam"), num_seeds=6)
+    page, overview = report(results).markdown, index(results).markdown
     number = r"([+-][0-9.]+) \[([+-][0-9.]+), ([+-][0-9.]+)\]"
-    index = index.partition("Against CNN")[2]
-    for title in ("MHA linear", "MHA Conv1d", "CBAM, channel gate"):
-        planned = re.search(rf"\| CNN − {title} \| {number}", page)
-        shown = re.search(rf"\| {title} \| [^|]* \| {number}", index)
+    overview = overview.partition("Against <cnn>")[2]
+    for title in ("<mha_linear>", "<mha_conv1d>", "<cbam>"):
+        planned = re.search(rf"\| <cnn> − {title} \| {number}", page)
+        shown = re.search(rf"\| {title} \| {number}", overview)
         mean, low, high = map(float, planned.groups())
         assert tuple(map(float, shown.groups())) == pytest.approx((-mean, -high, -low), abs=1e-4)

@@ -144,16 +144,17 @@ def test_a_task_of_one_pixel_is_called_so(results, brightest, said):
 
 def test_losses_by_image_and_by_what_it_shows_by_hand():
     logits = np.array([[[4.0, -2.0, 0.0]], [[0.0, 0.0, 0.0]]])
+    labels, rows = np.array([[1, 0, 1]]), np.array([[7, 8, 9]])
     maps = {
-        name: {"logits": x, "labels": np.array([1, 0, 1])}
+        name: {"logits": x, "labels": labels, "rows": rows}
         for name, x in zip("ab", logits, strict=True)
     }
-    losses = Losses.of(maps, ["sea", "sea", "sky"])
+    losses = Losses.of(maps, np.array([["sea", "sea", "sky"]]))
     expected = [np.log1p(np.exp(-4)), np.log1p(np.exp(-2)), np.log(2)]
     np.testing.assert_allclose(losses.losses[0, 0], expected)
     assert losses.correct.tolist() == [[[True, True, False]], [[False, True, False]]]
     assert losses.in_order() == ["sky", "sea"]
-    assert losses.hardest().tolist() == [2, 1, 0]
+    assert losses.hardest() == [9, 8, 7]
     table = losses.table().set_index(["variant", "shows"])
     assert table.loc[("b", "sea")].tolist() == [
         2,
@@ -162,6 +163,21 @@ def test_losses_by_image_and_by_what_it_shows_by_hand():
         pytest.approx(2 / 3),
     ]
     assert table.loc[("a", "sky"), "share"] == pytest.approx(expected[2] / sum(expected))
+
+
+def test_seeds_with_images_of_their_own_meet_in_those_that_several_have():
+    logits = np.array([[2.0, 0.0], [0.0, -1.0]])
+    maps = {"labels": np.array([[1, 1], [0, 1]]), "rows": np.array([[5, 6], [6, 8]])}
+    losses = Losses.of({"a": maps | {"logits": logits}}, np.array([["x", "y"], ["y", "z"]]))
+    mean = losses.by_image()
+    assert mean.index.tolist() == [5, 6, 8]
+    assert mean[6] == pytest.approx(np.log(2))
+    assert losses.hardest() == [8, 6, 5]
+    assert losses.worst(8) == (1, 1)
+    assert losses.worst(6) == (0, 1)
+    table = losses.table().set_index("shows")
+    assert table["num_images"].to_dict() == {"x": 1, "y": 1, "z": 1}
+    assert table["share"].sum() == pytest.approx(1)
 
 
 def test_the_page_says_which_pictures_the_losses_come_from(results):
@@ -225,6 +241,7 @@ def test_the_page_says_which_network_stands_for_the_experiment(results):
     assert "| 1 | 3 | -1.0000 |" in text
 
 
-def test_labels_stand_for_photographs_and_classes():
-    assert sources.find("photos").subjects([8, 9]) == ["motorcycle_left", "china"]
-    assert sources.find("stl10").subjects([1, 10]) == ["airplane", "truck"]
+def test_labels_stand_for_scenes_and_classes(everything):
+    assert sources.find("photos").subjects([1, 2], everything) == ["aerial", "astronaut"]
+    assert sources.find("stl10").subjects([1, 10], everything) == ["airplane", "truck"]
+    assert sources.find("stl10").drawable([1, 10], everything) == [True, True]

@@ -74,11 +74,14 @@ def test_every_epoch_is_shown_then_how_it_ended_and_publish_replaces_it(
 
 
 def test_what_comes_at_once_is_sent_at_once_and_only_the_newest_panel_is_drawn():
-    panel = {"pictures": np.zeros((2, 3, 96, 96)), "tops": np.array([-1, 3])}
+    panel = {
+        "pictures": np.zeros((2, 3, 96, 96)),
+        "tops": np.array([-1, 3]),
+        "places": np.arange(2),
+    }
     told = {"experiment": "demo", "title": "", "name": "", "tags": {"variant": VARIANT}}
     about = {
         "runs": {it: told | {"key": it, "params": {"a": it}} for it in "xy"},
-        "variants": [VARIANT],
         "panels": {"demo": panel | {"lefts": np.array([-1, 5]), "size": 16}},
     }
     maps = {"evidence": np.random.default_rng(1).normal(size=(2, 12, 12))}
@@ -105,7 +108,7 @@ def test_what_comes_at_once_is_sent_at_once_and_only_the_newest_panel_is_drawn()
 
 def test_what_is_over_before_a_late_reporter_comes_to_it_is_left_to_publish():
     told = {"experiment": "demo", "title": "", "name": "", "tags": {"variant": VARIANT}}
-    about = {"runs": {it: told | {"key": it, "params": {}} for it in "xy"}, "variants": [VARIANT]}
+    about = {"runs": {it: told | {"key": it, "params": {}} for it in "xy"}}
     reporter = Reporter(about)
     row = {"epoch": 1, "at": 7, "test_loss": 0.5}
     begun = [("y", "begin", []), ("y", "epoch", row)]

@@ -10,10 +10,11 @@ from whitepatch.tracking import replay
 
 def test_an_experiment_is_what_its_protocol_and_its_seeds_say(everything):
     for experiment in everything.experiments.values():
-        assert of_protocol(protocol(experiment), experiment.train.seeds) == experiment
+        listed = experiment.variants, experiment.train.seeds
+        assert of_protocol(protocol(experiment), *listed) == experiment
     older = protocol(experiment) | {"patch": {"size": 16}}
     with pytest.raises(UserError, match=r"^these are results of another version .*: dvc repro$"):
-        of_protocol(older, [0])
+        of_protocol(older, ["cnn"], [0])
 
 
 def test_a_model_always_has_two_pictures_to_try_it_on():

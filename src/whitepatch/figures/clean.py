@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whitepatch.figures import style
+from whitepatch.figures import palette, style
 from whitepatch.figures.panels import draw_map
 
 KINDS = ("evidence", "attention")
@@ -55,17 +55,17 @@ def channel_gates(
         patched: [M], which pictures have a patch.
         titles: What to call each variant.
     """
-    colours = style.colours(list(titles))
     figure = style.new(10, 0.8 + 2.3 * len(gates))
     column = figure.subplots(len(gates), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (variant, values) in zip(column, gates.items(), strict=True):
+        colour = palette.colour(variant)
         order = np.argsort(values[patched].mean(axis=0) - values[~patched].mean(axis=0))
-        for chosen, shift, fill in ((patched, -0.14, colours[variant]), (~patched, 0.14, "white")):
+        for chosen, shift, fill in ((patched, -0.14, colour), (~patched, 0.14, "white")):
             some = values[chosen][:, order]
             place = np.arange(len(order)) + shift
             low, high = np.quantile(some, [0.25, 0.75], axis=0)
-            axes.vlines(place, low, high, color=colours[variant], lw=1.5)
-            dots = {"marker": "o", "ms": 5, "mfc": fill, "mec": colours[variant], "ls": ""}
+            axes.vlines(place, low, high, color=colour, lw=1.5)
+            dots = {"marker": "o", "ms": 5, "mfc": fill, "mec": colour, "ls": ""}
             axes.plot(place, some.mean(axis=0), **dots)
         axes.set(title=titles[variant], ylabel="gate (0 to 1)", ylim=(-0.03, 1.03), xticks=[])
         axes.grid(visible=False, axis="x")

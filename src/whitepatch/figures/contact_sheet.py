@@ -2,7 +2,7 @@
 
 __all__ = ["contact_sheet"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -13,8 +13,13 @@ from whitepatch.params import Patch, Pixels
 COLUMNS = 8
 
 
-def contact_sheet(parts: Mapping[str, Part], patch: Patch, pixels: Pixels) -> Figure:
-    """Draw the first images of each split, with labels; the patch is outlined."""
+def contact_sheet(
+    parts: Mapping[str, Part],
+    drawable: Mapping[str, Sequence[bool]],
+    patch: Patch,
+    pixels: Pixels,
+) -> Figure:
+    """Draw the first images of each split that may be shown, with labels; the patch is outlined."""
     figure = style.new(COLUMNS * 1.1, len(parts) * 1.65)
     for strip, (name, part) in zip(
         figure.subfigures(len(parts), squeeze=False)[:, 0], parts.items(), strict=True
@@ -24,11 +29,12 @@ def contact_sheet(parts: Mapping[str, Part], patch: Patch, pixels: Pixels) -> Fi
             x=0.01,
             horizontalalignment="left",
         )
-        for index, axes in enumerate(strip.subplots(1, COLUMNS)):
-            if index >= len(part.rows):
-                axes.set_axis_off()
-                continue
-            top, left = int(part.plan.tops[index]), int(part.plan.lefts[index])
+        grid = strip.subplots(1, COLUMNS)
+        shown = [index for index, it in enumerate(drawable[name]) if it][:COLUMNS]
+        for axes in grid[len(shown) :]:
+            axes.set_axis_off()
+        for index, axes in zip(shown, grid, strict=False):
+            top, left = int(part.plan.tops[index, 0]), int(part.plan.lefts[index, 0])
             style.patched(axes, part.images[index], top, left, patch, pixels)
             axes.set_xlabel(f"label {part.plan.labels[index]}", fontsize=9)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from whitepatch.figures import style
+from whitepatch.figures import palette, style
 from whitepatch.figures.panels import Panel, draw_map
 
 KINDS = ("evidence", "attention")
@@ -61,13 +61,15 @@ def _chosen(last: int) -> list[int]:
 
 
 def _curves(figure: SubFigure, table: pd.DataFrame, titles: Mapping[str, str]) -> None:
-    colours = style.colours(list(titles))
     row = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(row, KINDS, strict=True):
         axes.axhline(0.5, color=style.INK, linestyle=":", linewidth=1.2)
         for variant, title in titles.items():
             some = table[(table["variant"] == variant) & (table["map"] == kind)]
-            axes.plot(some["epoch"], some["auc"], "o-", ms=4, color=colours[variant], label=title)
+            if some.empty:
+                continue
+            colour = palette.colour(variant)
+            axes.plot(some["epoch"], some["auc"], "o-", ms=4, color=colour, label=title)
         axes.set(title=kind, xlabel="epoch (0: untrained)", ylim=(-0.03, 1.03))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     row[0].set_ylabel("pixel AUC (0.5 is chance)")
@@ -89,6 +91,8 @@ def _strips(
         first: Any = grid[row, 0]
         first.text(1.0, 0.5, title.replace(", ", ",\n"), ha="right", va="center",
                    transform=first.transAxes, fontsize="small")  # fmt: skip
+        if "evidence" not in maps[variant]:
+            grid[row, 1].text(0, 0.5, "undefined", va="center", fontsize="small")
         for kind, start in starts.items():
             for column, epoch in enumerate(epochs, start=start):
                 if row == 0:
@@ -97,5 +101,6 @@ def _strips(
                 if kind in maps[variant]:
                     axes = grid[row, column]
                     axes.set_axis_on()
-                    draw_map(axes, maps[variant][kind][epoch, place], signed=kind == "evidence")
+                    values = maps[variant][kind][epoch, panel.places[place]]
+                    draw_map(axes, values, signed=kind == "evidence")
                     panel.outline(axes, place, width=0.9)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from whitepatch.claims.statistics import Interval
-from whitepatch.figures import style
+from whitepatch.figures import palette, style
 
 LINES = {"train": ":", "validation": "--", "test": "o-"}
 """How each split is drawn; the colour says the variant."""
@@ -50,7 +50,7 @@ def errors(
     for axes, column in ((left, "min_test_loss"), (right, "accuracy")):
         for place, variant in enumerate(titles):
             it = intervals[column][variant]
-            colour = style.colours(list(titles))[variant]
+            colour = palette.colour(variant)
             axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
     _diamonds(left, published, titles)
     some = intervals["accuracy"].values()
@@ -114,12 +114,14 @@ def _logarithmic(axes: Any) -> None:
 
 
 def _dots(axes: Any, table: pd.DataFrame, column: str, titles: Mapping[str, str]) -> None:
-    colours = style.colours(list(titles))
     for place, variant in enumerate(titles):
         values = table.loc[table["variant"] == variant, column].to_numpy()
+        if not len(values):
+            continue  # another experiment has it
+        colour = palette.colour(variant)
         spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0.0]
-        axes.plot(values, place + np.array(spread), "o", color=colours[variant], alpha=0.65, ms=5)
-        axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=colours[variant], lw=3)
+        axes.plot(values, place + np.array(spread), "o", color=colour, alpha=0.65, ms=5)
+        axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=colour, lw=3)
     axes.grid(visible=False, axis="y")
 
 
@@ -132,10 +134,10 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], titles: Mapping[str, 
         histories: By variant, one row a seed and epoch.
         titles: What to call each variant, in order.
     """
-    colours = style.colours(list(titles))
     figure = style.new(1.6 * len(titles) + 0.6, 5.2)
     grid = figure.subplots(2, len(titles), sharex=True, sharey="row", squeeze=False)
     for column, (variant, title) in enumerate(titles.items()):
+        colour = palette.colour(variant)
         grid[0, column].set(title=title.replace(", ", ",\n"), yscale="log")
         grid[1, column].set(xlabel="epoch")
         for row, kind in enumerate(("loss", "accuracy")):
@@ -146,11 +148,9 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], titles: Mapping[str, 
                     continue
                 seeds = histories[variant].groupby("epoch")[f"{split}_{kind}"]
                 mean, least, most = seeds.mean(), seeds.min(), seeds.max()
-                axes.plot(mean.index, mean, line, color=colours[variant], label=split)
+                axes.plot(mean.index, mean, line, color=colour, label=split)
                 if split == "test":
-                    axes.fill_between(
-                        mean.index, least, most, color=colours[variant], alpha=0.2, lw=0
-                    )
+                    axes.fill_between(mean.index, least, most, color=colour, alpha=0.2, lw=0)
     grid[0, 0].set_ylabel("loss (nats)")
     grid[1, 0].set_ylabel("accuracy")
     handles, labels = grid[0, 0].get_legend_handles_labels()

@@ -1,48 +1,61 @@
 """The test images with the highest losses, as the networks saw them."""
 
-__all__ = ["hardest"]
+__all__ = ["Hard", "hardest"]
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whitepatch.data.manifest import Part
 from whitepatch.figures import style
 from whitepatch.params import Experiment
 
 COLUMNS = 5
 
 
-def hardest(
-    test: Part,
-    chosen: NDArray[np.int64],
-    losses: NDArray[np.floating],
-    subjects: Sequence[str] | NDArray[np.str_],
-    experiment: Experiment,
-) -> Figure:
+@dataclass(frozen=True)
+class Hard:
+    """An image with a high loss.
+
+    Attributes:
+        image: uint8 [3, 96, 96], without its patch; None for one that is not shown.
+        place: Top row and left column of the patch, pixels; -1 where there is none.
+        subject: What it shows.
+        row: Of its file.
+        loss: Mean, nats.
+        share: Of all loss, 0 to 1.
+    """
+
+    image: NDArray[np.uint8] | None
+    place: tuple[int, int]
+    subject: str
+    row: int
+    loss: float
+    share: float
+
+
+def hardest(images: Sequence[Hard], experiment: Experiment) -> Figure:
     """Draw images with their patches, each with its subject, row, loss and share of all loss.
 
     Args:
-        test: The test images.
-        chosen: [K], the places of those that are drawn, in order.
-        losses: [N], mean loss of each test image, nats.
-        subjects: [N], what each test image shows.
+        images: In order.
         experiment: Whose patch and normalisation they have.
     """
-    num_rows = -(-len(chosen) // COLUMNS)
+    num_rows = -(-len(images) // COLUMNS)
     figure = style.new(7.5, 2.2 * num_rows)
     grid = figure.subplots(num_rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid[len(chosen) :]:
+    for axes in grid[len(images) :]:
         axes.set_axis_off()
-    for axes, place in zip(grid, chosen, strict=False):
-        top, left = int(test.plan.tops[place]), int(test.plan.lefts[place])
-        style.patched(axes, test.images[place], top, left, experiment.patch, experiment.pixels)
-        share = 100 * losses[place] / losses.sum()
-        axes.set_title(f"{subjects[place]}, row {test.rows[place]}", fontsize=9)
-        axes.set_xlabel(
-            f"{losses[place]:.2f} nats, {share:.1f} %\n{'patch' if top >= 0 else 'no patch'}",
-            fontsize=8,
-        )
+    for axes, it in zip(grid, images, strict=False):
+        if it.image is not None:
+            style.patched(axes, it.image, *it.place, experiment.patch, experiment.pixels)
+        else:
+            axes.set(xticks=[], yticks=[], box_aspect=1)
+            axes.spines[:].set_visible(False)
+            axes.text(0.5, 0.5, "not shown", ha="center", va="center", transform=axes.transAxes)
+        axes.set_title(f"{it.subject}, row {it.row}", fontsize=9)
+        patch = "patch" if it.place[0] >= 0 else "no patch"
+        axes.set_xlabel(f"{it.loss:.2f} nats, {100 * it.share:.1f} %\n{patch}", fontsize=8)
     return figure

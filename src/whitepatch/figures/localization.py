@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from whitepatch.figures import style
+from whitepatch.figures import palette, style
 
 NAMES = {
     "auc": "pixel AUC",
@@ -28,9 +28,8 @@ def localization(
             The controls `uniform` and `perfect` are drawn as lines, chance and ceiling (strips have
             one of their own), the others as squares.
         columns: Variant, map and label from top to bottom; of several heads their mean is drawn.
-        titles: What to call each variant, in the order of their colours.
+        titles: What to call each variant.
     """
-    palette = style.colours(list(titles))
     lines = [("uniform", ":", "chance"), ("perfect", "--", "ceiling of a 24×24 map")]
     controls = ["brightness", "edges", "blob"]
     shown = [column for column in columns if " head " not in column[1]]
@@ -46,7 +45,7 @@ def localization(
                 level = _values(table, "control", "perfect strips")[kind].mean()
                 axes.vlines(level, place - 0.45, place + 0.45, style.INK, "--", lw=1.2)
             values = _values(table, variant, key)
-            colour = palette.get(variant, style.INK)
+            colour = palette.colour(variant) if variant in titles else style.INK
             marker = "s" if variant == "control" else "o"
             for trained, fill in ((False, "none"), (True, colour)):
                 dots = values.loc[values["trained"] == trained, kind]

@@ -38,20 +38,24 @@ class Panel:
         tops: [M], pixels, -1 where there is no patch.
         lefts: [M], the same.
         size: Of the patch, pixels.
+        places: [M], which of a variant's maps belong to them.
     """
 
     pictures: NDArray[np.floating]
     tops: NDArray[np.int64]
     lefts: NDArray[np.int64]
     size: int
+    places: NDArray[np.int64]
 
     @classmethod
-    def of(cls, saved: Mapping[str, NDArray[Any]], experiment: Experiment) -> "Panel":
-        """Return the panel of an experiment from the arrays of any variant's evaluation."""
+    def of(cls, saved: Mapping[str, NDArray[Any]], experiment: Experiment, place: int) -> "Panel":
+        """Return the panel of a seed, by its place, from the arrays of a variant's evaluation."""
         pixels = experiment.pixels
-        shown = (saved["pictures"] * pixels.scale + pixels.offset) / 255
-        tops, lefts = (saved[name][saved["scored"]] for name in ("tops", "lefts"))
-        return cls(np.clip(shown, 0, 1), tops, lefts, experiment.patch.size)
+        shown = (saved["pictures"][place] * pixels.scale + pixels.offset) / 255
+        places = np.arange(len(shown))
+        there = saved["scored"][places]
+        tops, lefts = (saved[name][place, there] for name in ("tops", "lefts"))
+        return cls(np.clip(shown, 0, 1), tops, lefts, experiment.patch.size, places)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -107,7 +111,7 @@ def attention_panel(
         heading = f"{titles[variant]}\n{NAMES.get(name, name)}"
         grid[0, column].set_title(heading.replace(", ", ",\n"), fontsize=10)
         for axes, row in zip(grid[:, column], rows, strict=True):
-            values = maps[variant][f"map/{name}"][place, row]
+            values = maps[variant][f"map/{name}"][place, panel.places[row]]
             draw_map(axes, values, signed=name == "evidence")
             panel.outline(axes, row)
             if name == "from afar":
@@ -138,7 +142,7 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
         grid = block.subplots(len(panel), 3, squeeze=False)
         for row in range(len(panel)):
             for channel in range(3):
-                values = maps[variant][f"map/output {channel + 1}"][0, row]
+                values = maps[variant][f"map/output {channel + 1}"][0, panel.places[row]]
                 draw_map(grid[row, channel], values, signed=False)
                 panel.outline(grid[row, channel], row, width=0.7)
                 if row == 0:

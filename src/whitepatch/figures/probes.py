@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whitepatch.figures import style
+from whitepatch.figures import palette, style
 
 PLACES = {
     "found": "patch found\n(share of pictures)",
@@ -131,7 +131,6 @@ def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequenc
         titles: What to call each variant.
         steps: From the first layer drawn anew to the last.
     """
-    palette = style.colours(list(titles))
     figure = style.new(10, 3.9)
     row = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(row, ("evidence", "attention"), strict=True):
@@ -141,7 +140,7 @@ def randomisation(table: pd.DataFrame, titles: Mapping[str, str], steps: Sequenc
                 continue
             mean = some["correlation"].abs().groupby(some["step"]).mean().loc[list(steps)]
             place = range(len(steps) + 1)
-            axes.plot(place, [1, *mean], "o-", ms=4, color=palette[variant], label=title)
+            axes.plot(place, [1, *mean], "o-", ms=4, color=palette.colour(variant), label=title)
         axes.set(title=kind, xlabel="drawn anew, down to")
         axes.set_xticks(range(len(steps) + 1), ["nothing", *steps])
     row[0].set_ylabel("absolute rank correlation\nwith the trained map")
@@ -158,9 +157,8 @@ def _dots(
     fill: bool = True,
     shift: float = 0.0,
 ) -> None:
-    palette = style.colours(list(titles))
     for place, (variant, seeds) in enumerate(zip(titles, values, strict=True)):
-        colour = palette[variant]
+        colour = palette.colour(variant)
         axes.plot(
             seeds,
             np.full(len(seeds), place + shift),

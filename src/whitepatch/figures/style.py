@@ -1,10 +1,9 @@
-"""One look for every figure: fonts, the colour of each variant, the patch's outline."""
+"""One look for every figure: fonts, sizes, the patch's outline."""
 
 __all__ = [
     "INK",
     "PATCH",
     "Picture",
-    "colours",
     "new",
     "outline",
     "patched",
@@ -14,7 +13,6 @@ __all__ = [
 ]
 
 import itertools
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -31,15 +29,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
 
+from whitepatch.figures import palette
 from whitepatch.files import replacing
 from whitepatch.params import Patch, Pixels
 
 INK = "#333333"
 PATCH = "#d6008f"
 """Colour of the patch's outline; no map and no variant has it."""
-
-# Okabe and Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
-PALETTE = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#8c8c8c")
 
 Picture = NDArray[np.floating]
 """[3, 96, 96], 0 to 1."""
@@ -87,7 +83,7 @@ def _settle(figure: Figure) -> None:
 
 def _with_few_colours(image: Image.Image) -> Image.Image:
     """Return an image with 256 colours; those of variants, patch and paper are exactly kept."""
-    kept = [getrgb(colour) for colour in (*PALETTE, PATCH, INK, "#ffffff")]
+    kept = [getrgb(colour) for colour in (*palette.ALL, PATCH, INK, "#ffffff")]
     others = image.quantize(256 - len(kept), dither=Image.Dither.NONE)
     places = np.asarray(others) + np.uint8(len(kept))
     for place, colour in enumerate(kept):
@@ -105,11 +101,6 @@ def save_vector(figure: Figure, path: Path) -> None:
     _settle(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
-
-
-def colours(variants: Sequence[str]) -> dict[str, str]:
-    """Give each variant its colour, by its place in params.yaml."""
-    return {variant: PALETTE[i % len(PALETTE)] for i, variant in enumerate(variants)}
 
 
 def picture(axes: Axes, image: NDArray[Any], **how: Any) -> None:

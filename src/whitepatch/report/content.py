@@ -18,9 +18,6 @@ from whitepatch.report.tables import MIXERS, looking_maps, mixing_maps, own_maps
 from whitepatch.report.verdicts import ERROR, ORIGINS, Histories, Verdicts, origins
 from whitepatch.tracking import naming
 
-PLANNED = constant("rules", "PAIRS"), Source("params.yaml", "variants")
-"""What the number of comparisons comes from."""
-
 
 def content(
     results: Results,
@@ -87,7 +84,7 @@ def content(
         "scores": SCORES,
         "score_names": list(SCORES.values()),
         "steps": list(results.first_seed["probes"]["randomised"]),
-        "followed": list(results.first_seed["clean"]["evidence"]),
+        "followed": _followed(results),
         "networks": [_network(results, histories, variant) for variant in results.metrics],
         "chosen": _chosen(results, histories),
     }
@@ -96,22 +93,20 @@ def content(
 def _constants(results: Results, verdicts: Verdicts) -> dict[str, Number]:
     """Return the numbers of the rules, and what so many seeds and comparisons allow."""
     smallest_p = max((pair.difference.smallest_p for pair in verdicts.pairs), default=1.0)
-    split, first = results.experiment.split, results.experiment.score.first
+    train_images = results.experiment.split.numbers()["train"]
     all_seeds = parameter(results.name, "train.seeds")
     return {
         "claims": Number.count(len(verdicts.claims), constant("rules", "decide")),
-        "pairs": Number.count(len(verdicts.pairs), *PLANNED),
+        "pairs": Number.count(len(verdicts.pairs), *_planned(results)),
         "least_seeds": Number.count(LEAST_SEEDS, constant("statistics", "LEAST_SEEDS")),
         "margin": Number.percent(MARGIN, constant("rules", "MARGIN")),
         "power": Number.percent(POWER, constant("statistics", "POWER")),
         "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
         "first_seed": Number.count(results.experiment.train.seeds[0], all_seeds),
-        "first_row": Number.count(
-            split.test.start + first,
-            parameter(results.name, "split.test.start"),
-            parameter(results.name, "score.first"),
+        "first_image": Number.count(
+            results.experiment.score.first + 1, parameter(results.name, "score.first")
         ),
-        "train_images": Number.count(len(split.train), parameter(results.name, "split.train.*")),
+        "train_images": Number.count(train_images, parameter(results.name, "split.train")),
     }
 
 
@@ -143,6 +138,14 @@ def _span(
     }
 
 
+def _followed(results: Results) -> list[str]:
+    """Return the controls that maps were set against on clean pictures."""
+    seeds = [next(iter(metrics["seeds"].values())) for metrics in results.metrics.values()]
+    return list(
+        dict.fromkeys(name for it in seeds for maps in it["clean"].values() for name in maps)
+    )
+
+
 def _over_cells(results: Results) -> list[str]:
     """Return the names of maps of attention; without strips, too wide to be set beside others."""
     names = dict.fromkeys(name for v in results.metrics for name in own_maps(results, v))
@@ -159,7 +162,7 @@ def _drawn_anew(results: Results) -> dict[str, Number] | None:
     origin = seeds("*", *dict.fromkeys(key.format(m) for _, m in maps for key in keys))
     no_worse = sum(anew >= trained for trained, anew in means)
     return {
-        "maps": Number.count(len(maps), Source("params.yaml", "variants")),
+        "maps": Number.count(len(maps), parameter(results.name, "variants")),
         "no_worse": Number.count(no_worse, *origin, form="count of maps"),
     }
 
@@ -196,17 +199,22 @@ def _deciding(results: Results, claim: Claim) -> list[list[Number | str]]:
     return rows
 
 
+def _planned(results: Results) -> tuple[Source, Source]:
+    """Return what the number of comparisons comes from."""
+    return constant("rules", "PAIRS"), parameter(results.name, "variants")
+
+
 def _pair(results: Results, pair: Pair) -> list[Number | str]:
     """Return the row of a planned comparison."""
     both = seeds(pair.first, ERROR) + seeds(pair.second, ERROR)
-    every, it = (*seeds("*", ERROR), *PLANNED), pair.difference
+    planned, it = _planned(results), pair.difference
     return [
         f"{results.titles[pair.first]} − {results.titles[pair.second]}",
         Number.ranged(it.interval, 4, *both),
         Number.p(it.p_value, *both),
-        Number.fixed(pair.adjusted_p, 3, *every, form="p, adjusted by Holm"),
+        Number.fixed(pair.adjusted_p, 3, *seeds("*", ERROR), *planned, form="p, adjusted by Holm"),
         Number.fixed(it.probability, 2, *both, form="probability"),
-        _detectable(it.interval, (*both, *PLANNED)),
+        _detectable(it.interval, (*both, *planned)),
     ]
 
 

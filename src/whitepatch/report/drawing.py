@@ -2,7 +2,7 @@
 
 __all__ = ["PHOTOGRAPHS", "draw"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,15 +11,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from whitepatch.claims.statistics import Interval
-from whitepatch.data.manifest import Part
 from whitepatch.figures.clean import channel_gates, clean_maps
 from whitepatch.figures.emergence import emergence
 from whitepatch.figures.errors import errors, learning_curves
-from whitepatch.figures.hardest import hardest
+from whitepatch.figures.hardest import Hard, hardest
 from whitepatch.figures.localization import localization
 from whitepatch.figures.panels import Panel, article_panel, attention_panel
 from whitepatch.figures.probes import distractors, occlusions, places, randomisation
-from whitepatch.report.losses import Losses
 from whitepatch.report.results import Results
 from whitepatch.report.tables import (
     emergence_table,
@@ -47,8 +45,8 @@ def draw(
     results: Results,
     histories: Mapping[str, pd.DataFrame],
     maps: Saved,
-    losses: Losses,
-    test: Part,
+    panel: Panel,
+    hard: Sequence[Hard],
 ) -> dict[str, Figure]:
     """Draw the figures, by name, as far as the variants have what they show.
 
@@ -56,12 +54,11 @@ def draw(
         results: Of the experiment.
         histories: Of each variant.
         maps: Of each variant.
-        losses: Image by image.
-        test: The images themselves.
+        panel: The pictures that are drawn, of the first seed.
+        hard: The images with the highest losses.
     """
     titles, experiment = results.titles, results.experiment
     some = next(iter(maps.values()))
-    panel = Panel.of(some, experiment)
     table, probes = seed_table(results), probe_tables(results)
     looking, mixing = looking_maps(results), mixing_maps(results)
     drawn = {
@@ -86,14 +83,16 @@ def draw(
             probes["randomised"], titles, list(probes["randomised"]["step"].unique())
         ),
         "article": article_panel(panel, maps, titles),
-        "hardest": hardest(test, losses.hardest(), losses.by_image(), losses.subjects, experiment),
+        "hardest": hardest(hard, experiment),
     }
     if mixing and panel.patched:
         drawn["mixing"] = attention_panel(panel, maps, mixing, titles, FIRST, panel.patched)
     gate = "gate/channel"
     gates = {name: saved[gate][FIRST] for name, saved in maps.items() if gate in saved}
     if gates:
-        drawn["channel_gates"] = channel_gates(gates, some["labels"][some["scored"]] > 0, titles)
+        drawn["channel_gates"] = channel_gates(
+            gates, some["labels"][FIRST, some["scored"]] > 0, titles
+        )
     return drawn
 
 

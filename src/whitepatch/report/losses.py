@@ -19,53 +19,76 @@ HARDEST = 10
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses and decisions of the chosen epochs on the test images.
+    """Losses and decisions of the chosen epochs on the test images of every seed.
+
+    A seed may have its own test images, and its own patches on them. An image is known by its row.
 
     Attributes:
         variants: [V], their names.
         losses: [V, S, N], nats from logits, of every variant, seed and image.
         correct: [V, S, N], whether the decision was right.
-        subjects: [N], what each image shows: its photograph, or its class.
+        rows: [S, N], of the source's file.
+        subjects: [S, N], what each image shows: its scene, or its class.
         sources: What the subjects come from.
     """
 
     variants: Sequence[str]
     losses: NDArray[np.float64]
     correct: NDArray[np.bool_]
+    rows: NDArray[np.int64]
     subjects: NDArray[np.str_]
     sources: tuple[Source, ...]
 
     @classmethod
     def of(
-        cls, maps: Mapping[str, Mapping[str, Any]], subjects: Sequence[str], *sources: Source
+        cls, maps: Mapping[str, Mapping[str, Any]], subjects: NDArray[np.str_], *sources: Source
     ) -> "Losses":
         """Compute them from what the evaluations saved, by variant.
 
         Args:
-            maps: `logits` [S, N] and `labels` [N], 0 or 1, of each variant.
-            subjects: [N]
+            maps: `logits`, `labels`, 0 or 1, and `rows` of each variant, [S, N].
+            subjects: [S, N]
             *sources: What the subjects come from.
         """
         logits = np.stack([saved["logits"] for saved in maps.values()]).astype(float)
-        patched = next(iter(maps.values()))["labels"] > 0
+        some = next(iter(maps.values()))
+        patched = some["labels"] > 0
         losses = np.logaddexp(0, np.where(patched, -logits, logits))
-        return cls(list(maps), losses, (logits > 0) == patched, np.array(subjects), sources)
+        return cls(
+            list(maps), losses, (logits > 0) == patched, some["rows"], np.array(subjects), sources
+        )
 
-    def by_image(self) -> NDArray[np.float64]:
-        """Return the mean loss of each image over variants and seeds, [N], nats."""
-        return self.losses.mean(axis=(0, 1))
+    def by_image(self) -> "pd.Series[float]":
+        """Return the mean loss of each image over variants and the seeds that have it, by row."""
+        mean = pd.Series(self.losses.mean(axis=0).ravel())
+        return mean.groupby(self.rows.ravel()).mean()
 
-    def hardest(self) -> NDArray[np.int64]:
-        """Return the places of the images with the highest mean losses, the hardest first."""
-        return np.argsort(-self.by_image(), kind="stable")[:HARDEST]
+    def hardest(self) -> list[int]:
+        """Return the rows of the images with the highest mean losses, the hardest first."""
+        found = self.by_image().sort_values(ascending=False, kind="stable")
+        return [int(row) for row in found.index[:HARDEST]]
 
-    def shares(self, chosen: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the share of the loss of all seeds that some images have, by variant, [V]."""
-        return self.losses[..., chosen].sum(axis=(1, 2)) / self.losses.sum(axis=(1, 2))
+    def worst(self, row: int) -> tuple[int, int]:
+        """Return where an image has its highest loss: the place of the seed, and its own there."""
+        mean = np.where(self.rows == row, self.losses.mean(axis=0), -1)
+        seed, place = np.unravel_index(mean.argmax(), mean.shape)
+        return int(seed), int(place)
+
+    def are_hardest(self) -> NDArray[np.bool_]:
+        """Return which images are among the hardest, [S, N]."""
+        return np.isin(self.rows, self.hardest())
+
+    def shares(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the share of all seeds' loss that some images [S, N] have, by variant, [V]."""
+        return self.losses[:, chosen].sum(axis=1) / self.losses.sum(axis=(1, 2))
+
+    def count(self, chosen: NDArray[np.bool_]) -> int:
+        """Return how many different images some images [S, N] are."""
+        return len(np.unique(self.rows[chosen]))
 
     def in_order(self) -> list[str]:
         """Return the subjects, the one with the highest loss per image first."""
-        mean = pd.Series(self.by_image()).groupby(self.subjects).mean()
+        mean = pd.Series(self.losses.mean(axis=0).ravel()).groupby(self.subjects.ravel()).mean()
         return [str(name) for name in mean.sort_values(ascending=False, kind="stable").index]
 
     def table(self) -> pd.DataFrame:
@@ -82,9 +105,9 @@ class Losses:
                     {
                         "variant": variant,
                         "shows": name,
-                        "num_images": chosen.sum(),
-                        "accuracy": self.correct[place][:, chosen].mean(),
-                        "loss": self.losses[place][:, chosen].mean(),
+                        "num_images": self.count(chosen),
+                        "accuracy": self.correct[place][chosen].mean(),
+                        "loss": self.losses[place][chosen].mean(),
                         "share": self.shares(chosen)[place],
                     }
                 )
@@ -98,15 +121,15 @@ def by_subject(results: Results, losses: Losses) -> list[list[Number | str]]:
     """
     parts = {name: losses.subjects == name for name in losses.in_order()}
     rows = [[name, *_cells(results, losses, chosen)] for name, chosen in parts.items()]
-    return [*rows, ["*the hardest images*", *_cells(results, losses, losses.hardest())]]
+    return [*rows, ["*the hardest images*", *_cells(results, losses, losses.are_hardest())]]
 
 
-def _cells(results: Results, losses: Losses, chosen: NDArray[Any]) -> list[Number | str]:
+def _cells(results: Results, losses: Losses, chosen: NDArray[np.bool_]) -> list[Number | str]:
     every = (*losses.sources, *logits("*", results.name))
     form = "mean of all variants and seeds"
-    accuracy = losses.correct[..., chosen].mean()
+    accuracy = losses.correct[:, chosen].mean()
     return [
-        Number.count(losses.subjects[chosen].size, *every),
+        Number.count(losses.count(chosen), *every),
         Number.fixed(accuracy, 3, *every, form=form),
         *(Number.percent(share, *every) for share in losses.shares(chosen)),
     ]
@@ -120,8 +143,8 @@ def hardest(results: Results, losses: Losses) -> dict[str, Any]:
         `highest` share of a variant's loss that they have, each with its `title`.
     """
     chosen, every = losses.hardest(), logits("*", results.name)
-    shown = pd.Series(losses.subjects[chosen]).value_counts()
-    shares = losses.shares(chosen)
+    shown = pd.Series([losses.subjects[losses.worst(row)] for row in chosen]).value_counts()
+    shares = losses.shares(losses.are_hardest())
     return {
         "number": Number.count(len(chosen), Source("src/whitepatch/report/losses.py", "HARDEST")),
         "subject": str(shown.index[0]),

@@ -1,6 +1,6 @@
 """What the template of the overview is filled with: several experiments side by side."""
 
-__all__ = ["content"]
+__all__ = ["content", "titles"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,21 +15,25 @@ BASELINE = "cnn"
 """The variant that the others are set against."""
 
 
-def content(found: Sequence[Results], missing: Mapping[str, str], marked: bool) -> dict[str, Any]:
+def content(
+    found: Sequence[Results], missing: Mapping[str, str], sweeps: Sequence[str], marked: bool
+) -> dict[str, Any]:
     """Return what the template of the overview is filled with.
 
     Args:
         found: The experiments that can be compared, in order.
         missing: Of the others, by name, why not.
+        sweeps: The names of sweeps over sizes that are drawn.
         marked: Whether the figure marks the article's numbers.
     """
-    titles = {variant: title for results in found for variant, title in results.titles.items()}
-    having = {v: [it for it in found if v in it.metrics] for v in titles}
+    names = titles(found)
+    having = {v: [it for it in found if v in it.metrics] for v in names}
     words = [f"{it.experiment.source}: {it.images['words']}" for it in found]
     return {
         "name": "all experiments",
         "found": found,
         "missing": missing,
+        "sweeps": sweeps,
         "marked": marked,
         "words": list(dict.fromkeys(words)),
         "all_stand_in": all(it.images["stand_in"] for it in found),
@@ -37,12 +41,12 @@ def content(found: Sequence[Results], missing: Mapping[str, str], marked: bool) 
         "seeds": {
             it.name: Number.count(it.num_seeds, parameter(it.name, "train.seeds")) for it in found
         },
-        "titles": titles,
-        "baseline": titles.get(BASELINE, BASELINE),
-        "others": [v for v in titles if v != BASELINE] if BASELINE in titles else [],
-        "attending": [v for v in titles if any(_attention(it, v) for it in having[v])],
+        "titles": names,
+        "baseline": names.get(BASELINE, BASELINE),
+        "others": [v for v in names if v != BASELINE] if BASELINE in names else [],
+        "attending": [v for v in names if any(_attention(it, v) for it in having[v])],
         "mixing": [
-            titles[v] for v in titles if any(it.has(v, name) for it in having[v] for name in MIXERS)
+            names[v] for v in names if any(it.has(v, name) for it in having[v] for name in MIXERS)
         ],
         "published": _published(found),
         "loss_heads": [head for it in found for head in _heads(it)],
@@ -50,8 +54,14 @@ def content(found: Sequence[Results], missing: Mapping[str, str], marked: bool) 
         "each": lambda cell, v, *how: [cell(it, v, *how) for it in found],
         "spread": _spread,
         "attention": _attention,
+        "evidence": _evidence,
         "over_baseline": _over_baseline,
     }
+
+
+def titles(found: Sequence[Results]) -> dict[str, str]:
+    """Return what people call the variants of all experiments, each where it first comes up."""
+    return {variant: title for results in found for variant, title in results.titles.items()}
 
 
 def _published(found: Sequence[Results]) -> dict[str, Number]:
@@ -67,6 +77,12 @@ def _spread(results: Results, variant: str, key: str, digits: int) -> Number | s
     if variant not in results.metrics:
         return ""
     return results.spread(variant, key, digits).below(results.name)
+
+
+def _evidence(results: Results, variant: str) -> Number | str:
+    """Return the pixel ROC-AUC of a variant's evidence, which not all have."""
+    has = variant in results.metrics and results.has(variant, "evidence")
+    return _spread(results, variant, "maps.evidence.auc", 2) if has else ""
 
 
 def _attention(results: Results, variant: str) -> Number | str:

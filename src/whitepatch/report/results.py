@@ -67,7 +67,7 @@ class Results:
 
     @property
     def any_variant(self) -> Any:
-        """Metrics of the first variant, for what all share: counts, controls, machine."""
+        """Metrics of the first variant, for what all share: counts, machine."""
         return next(iter(self.metrics.values()))
 
     @property
@@ -123,13 +123,17 @@ class Results:
         value, source = _get(self.metrics[variant], key), Source(f"metrics/{variant}.json", key)
         return Number.fixed(value, digits, source) if digits else Number.count(value, source)
 
+    def common(self, key: str, digits: int) -> Number:
+        """Return `spread` of what every variant's file has alike, from the first."""
+        return self.spread(next(iter(self.metrics)), key, digits)
+
+    def commons(self, pattern: str, names: Sequence[str], digits: int) -> list[Number]:
+        """Return `common` of several keys, as `spreads` does."""
+        return [self.common(pattern.format(name), digits) for name in names]
+
     def shared(self, key: str, digits: int = 0) -> Number:
         """Return what is the same in every variant's file; it is read from the first."""
         return self.total(next(iter(self.metrics)), key, digits)
-
-    def shareds(self, pattern: str, names: Sequence[str], digits: int) -> list[Number]:
-        """Return `shared` of several keys, as `spreads` does."""
-        return [self.shared(pattern.format(name), digits) for name in names]
 
     def gain(self, first: str, second: str, key: str, digits: int) -> dict[str, Number]:
         """Return the mean `gain` of one variant over another, and its `p`, not adjusted."""
@@ -152,7 +156,7 @@ def read(name: str, params: Params) -> Results:
     return Results(
         name,
         experiment,
-        {variant: _metrics(name, variant) for variant in params.variants},
+        {variant: _metrics(name, variant) for variant in experiment.variants},
         published(),
     )
 
@@ -177,7 +181,7 @@ def why_not(name: str, params: Params) -> str | None:
     experiment, cure = params.experiment(name), f"dvc repro report@{name} runs it"
     if not (paths.report(name) / "report.md").exists():
         return f"has not run yet; {cure}"
-    for variant in params.variants:
+    for variant in experiment.variants:
         if not paths.metrics(name, variant).exists():
             return f"has no results of {variant}; {cure}"
         metrics = _metrics(name, variant)

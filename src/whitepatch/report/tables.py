@@ -74,7 +74,7 @@ def mean_of(measure: str, variant: str, seeds: "pd.Series[Any]") -> Interval:
 def map_table(results: Results) -> pd.DataFrame:
     """Return one row a map and seed: `variant`, `map`, `trained`, `seed` and each score.
 
-    Controls have the variant `control` and no seed.
+    Controls have the variant `control`.
     """
     rows = [
         {"variant": variant, "map": name, "trained": key == "maps", "seed": seed, **scores}
@@ -84,8 +84,9 @@ def map_table(results: Results) -> pd.DataFrame:
         for name, scores in numbers[key].items()
     ]
     rows += [
-        {"variant": "control", "map": name, "trained": True, "seed": "", **scores}
-        for name, scores in results.any_variant["controls"]["maps"].items()
+        {"variant": "control", "map": name, "trained": True, "seed": seed, **scores}
+        for seed, numbers in results.any_variant["seeds"].items()
+        for name, scores in numbers["controls"]["maps"].items()
     ]
     return pd.DataFrame(rows)
 
@@ -98,11 +99,14 @@ def own_maps(results: Results, variant: str) -> list[str]:
 def looking_maps(results: Results) -> list[tuple[str, str, str]]:
     """Return (variant, map, label) of the maps that say where a variant looks, in order.
 
-    These are the evidence of every variant, and what its layer names: the mean of its heads, beside
-    each head, or the gate, or what the article's mixed axes allow, or a map of its own.
+    These are the evidence of every variant that has it, and what its layer names: the mean of its
+    heads, beside each head, or the gate, or what the article's mixed axes allow, or a map of its
+    own.
     """
     found = [
-        (variant, "evidence", f"{title}: evidence") for variant, title in results.titles.items()
+        (variant, "evidence", f"{title}: evidence")
+        for variant, title in results.titles.items()
+        if results.has(variant, "evidence")
     ]
     for variant, title in results.titles.items():
         metrics = results.metrics[variant]
@@ -166,7 +170,7 @@ def probe_tables(results: Results) -> dict[str, pd.DataFrame]:
 
 def _kinds(maps: Mapping[str, Any], own: Sequence[str]) -> list[tuple[str, Any]]:
     """Return evidence and attention, as far as they are there, by these names."""
-    found = [("evidence", maps["evidence"])]
+    found = [("evidence", maps["evidence"])] if "evidence" in maps else []
     return found + [("attention", maps[name]) for name in own[:1] if name in maps]
 
 

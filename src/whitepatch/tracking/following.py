@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import torch
 
 from whitepatch import paths, programs, sources
@@ -94,7 +95,6 @@ def _begun(
         about = {
             "runs": {key: _run(order, params) for key, order in live.items()},
             "panels": {it: _panel(it, params) for it in {one.experiment for one in live.values()}},
-            "variants": params.variants,
         }
         Thread(target=_feed, args=(reporter, about, events), daemon=True).start()
     return reporter
@@ -161,14 +161,16 @@ def _panel(name: str, params: Params) -> dict[str, Any]:
     """Return the arguments of `figures.panels.Panel` for the pictures of an experiment."""
     experiment = params.experiment(name)
     raw, score = paths.raw(experiment.source), experiment.score
-    test = manifest.load(paths.split(name), raw, "test")["test"]
+    first = experiment.train.seeds[0]
+    test = manifest.load(paths.split(name), raw, first, "test")["test"]
     images = DeviceImages.of(test, experiment.patch, experiment.pixels, torch.device("cpu"))
     images = images.part(score.first, score.first + score.panel)
     pixels = images.pixels
     shown = images.batch(images.first(len(images)))[0] * pixels.scale + pixels.offset
     return {
         "pictures": (shown / 255).clamp(0, 1).numpy(),
-        "tops": images.tops.numpy(),
-        "lefts": images.lefts.numpy(),
+        "tops": images.tops[:, 0].numpy(),
+        "lefts": images.lefts[:, 0].numpy(),
         "size": images.patch.size,
+        "places": np.arange(score.panel),
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from whitepatch import paths
 from whitepatch.claims import representative
 from whitepatch.errors import UserError
+from whitepatch.figures import palette
 from whitepatch.files import digest
 from whitepatch.params import Params, of_protocol
 from whitepatch.tracking import naming
@@ -41,7 +42,7 @@ def experiment_tags(name: str, runs: Sequence[Run]) -> dict[str, str]:
 def missing(name: str, params: Params) -> Path | None:
     """Return the first file that `runs` would read and is not there, if there is one."""
     needed = [paths.report(name) / "report.html"]
-    for variant in params.variants:
+    for variant in params.experiment(name).variants:
         needed += [of(name, variant) for of in (paths.training_record, paths.maps)]
     return next((path for path in needed if not path.exists()), None)
 
@@ -52,13 +53,13 @@ def runs(name: str, params: Params) -> list[Run]:
     Raises:
         UserError: There is no such experiment, or its stages have not run.
     """
-    params.experiment(name)  # or it is refused
+    variants = params.experiment(name).variants
     if (path := missing(name, params)) is not None:
         raise UserError(f"experiment {name}: {path} is not here; make it: dvc repro report@{name}")
-    histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in params.variants}
+    histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in variants}
     measured = {
         variant: json.loads(paths.metrics(name, variant).read_text(encoding="utf-8"))
-        for variant in params.variants
+        for variant in variants
     }
     # as the results say, not as params.yaml says now
     best = representative.of_experiment(histories, next(iter(measured.values()))["chosen_by"])
@@ -70,7 +71,6 @@ def runs(name: str, params: Params) -> list[Run]:
                 name,
                 variant,
                 seed,
-                params,
                 metrics,
                 history,
                 registered=(variant, seed) == (best.variant, best.seed),
@@ -84,7 +84,6 @@ def _seed(
     name: str,
     variant: str,
     seed: int,
-    params: Params,
     metrics: Any,
     history: pd.DataFrame,
     *,
@@ -95,10 +94,9 @@ def _seed(
     rows = history[history["seed"] == seed].drop(columns="seed").to_dict("records")
     series = naming.series(rows)
     final = _final(numbers)
-    place = params.variants.index(variant)
     stands = seed == representative.of_variant(history, metrics["chosen_by"]).seed
     # as the results say, not as params.yaml says now
-    ran = of_protocol(metrics["protocol"], [seed])
+    ran = of_protocol(metrics["protocol"], [variant], [seed])
     protocol = naming.parameters(
         variant,
         seed,
@@ -107,7 +105,8 @@ def _seed(
         metrics["num_parameters"],
         metrics.get("trained_elsewhere", {}).get(str(seed), metrics["trained_on"]),
     )
-    content = json.dumps([FORMAT, protocol, series, final, place, stands, registered])
+    colour = {"mlflow.runColor": palette.colour(variant)}  # that of the figures
+    content = json.dumps([FORMAT, protocol, series, final, stands, registered, colour])
     tags = naming.tags(name, variant, seed, metrics["title"])
 
     def attach(folder: Path) -> None:
@@ -122,7 +121,7 @@ def _seed(
             if key.startswith(("map/evidence", "map/attention"))
         ]
         place = saved["seeds"].tolist().index(seed)
-        panel = Panel.of(saved, ran)
+        panel = Panel.of(saved, ran, place)
         titles = {variant: metrics["title"]}
         figure = attention_panel(panel, {variant: saved}, columns, titles, place, range(len(panel)))
         style.save(figure, folder / "maps.png")
@@ -135,20 +134,13 @@ def _seed(
         f"{numbers['chosen_epoch']}, which has the lowest {metrics['chosen_by']} loss.",
         attach=attach,
         tags=tags,
-        origin=lambda: origin(name, variant) | _colour(params.variants, variant),
+        origin=lambda: origin(name, variant) | colour,
         params=protocol,
         series=series,
         metrics=final,
         dataset=(str(paths.split(name)), digest(paths.split(name))),
         model=_model(name, variant, seed, tags, registered=registered) if stands else None,
     )
-
-
-def _colour(variants: Sequence[str], variant: str) -> dict[str, str]:
-    """Return the tag that gives a run the colour that its variant has in the figures."""
-    from whitepatch.figures import style
-
-    return {"mlflow.runColor": style.colours(variants)[variant]}
 
 
 def _model(name: str, variant: str, seed: int, tags: dict[str, str], *, registered: bool) -> Model:
@@ -163,7 +155,7 @@ def _model(name: str, variant: str, seed: int, tags: dict[str, str], *, register
     return Model(
         name=variant,
         network=network,
-        example=lambda: _several(np.load(paths.maps(name, variant))["pictures"]),
+        example=lambda: _several(np.load(paths.maps(name, variant))["pictures"][0]),
         tags=tags,
         registered=naming.experiment(name) if registered else "",
     )
@@ -239,7 +231,7 @@ def _summary(name: str, params: Params) -> Run:
         attach=attach,
         tags={"experiment": name, "kind": "summary"},
         params={
-            "variants": ", ".join(params.variants),
+            "variants": ", ".join(params.experiment(name).variants),
             "num_seeds": int(comparison["num_seeds"].max()),
         },
         origin=lambda: origin(name),

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from whitepatch.figures import palette
 from whitepatch.tracking import naming, store
 from whitepatch.tracking.publishing import BATCH
 
@@ -60,7 +61,7 @@ class Reporter:
     """Tells MLflow of cells, several of which may run at once.
 
     Attributes:
-        about: `runs` by key, `panels` by experiment, and all `variants`, as `following` opens with.
+        about: `runs` by key and `panels` by experiment, as `following` opens with.
     """
 
     about: Mapping[str, Any]
@@ -131,12 +132,9 @@ class Reporter:
     def _begin(self, key: str) -> None:
         from mlflow.entities import Param
 
-        from whitepatch.figures import style
-
         run = self.about["runs"][key]
-        colour = style.colours(self.about["variants"])[run["tags"]["variant"]]
         tags = run["tags"] | {store.KEY: run["key"], store.OWNER: store.clone()}
-        tags["mlflow.runColor"] = colour
+        tags["mlflow.runColor"] = palette.colour(run["tags"]["variant"])
         where = self._experiments[run["experiment"]]
         made = self._client.create_run(where, run_name=run["name"], tags=tags)
         params = [Param(name, str(value)) for name, value in run["params"].items()]
