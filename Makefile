@@ -19,7 +19,7 @@ setup: ## install everything into .venv (about 6 GB: the CUDA build of torch)
 	@$(FINE) || $(MAKE) --no-print-directory alone
 
 demo: ## rebuild the small experiment offline, from pictures to report and MLflow
-photos: ## rebuild the experiment behind the README's numbers (an hour and a half on 2 cores)
+photos: ## train and report all twelve networks with ten seeds (hours on 2 cores)
 article: ## rebuild the article's own experiment on STL-10 (a download; 41 hours on 2 cores)
 corrected: ## rebuild what the article should have measured (the same download; 61 hours)
 demo photos article corrected: setup
