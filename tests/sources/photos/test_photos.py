@@ -1,10 +1,7 @@
-from hashlib import md5
-
 import numpy as np
 import pytest
 from helpers.sources import params_of, sections
 from pydantic import ValidationError
-from torchvision.datasets import STL10
 
 from whitepatch.data import layout
 from whitepatch.errors import UserError
@@ -86,24 +83,6 @@ def test_the_crops_are_pictures(crops):
     images = np.concatenate(list(crops.values()))
     assert images.std(axis=(1, 2, 3)).min() > 1
     assert np.unique(images, axis=0).shape[0] == len(images), "no crop occurs twice"
-
-
-@pytest.mark.usefixtures("crops")
-def test_torchvisions_reader_agrees(folder, tmp_path):
-    """The independent reader of STL-10's layout reads the very files that the pipeline reads."""
-    (tmp_path / "ours").symlink_to(folder)
-
-    def listed(name):
-        return [name, md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()]
-
-    class Ours(STL10):
-        base_folder = "ours"
-        train_list = [listed("train_X.bin"), listed("train_y.bin")]  # noqa: RUF012
-        test_list = []  # noqa: RUF012
-
-    read = Ours(str(tmp_path), split="train")
-    assert (read.data == layout.read_images(folder, "train")).all()
-    assert (read.labels + 1 == layout.read_labels(folder, "train")).all()
 
 
 def test_every_photograph_of_the_catalogue_is_in_a_scene():
