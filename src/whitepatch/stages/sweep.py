@@ -16,10 +16,12 @@ from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
+from whitepatch.data.layout import read_labels
+from whitepatch.data.rows import POOL
 from whitepatch.files import replacing, write_text
 from whitepatch.maps.evaluation import classification
 from whitepatch.models.classifier import Classifier, build
-from whitepatch.params import Condition, Params, load
+from whitepatch.params import Condition, Folds, Params, load
 from whitepatch.stages import run
 from whitepatch.training import machine
 from whitepatch.training.loop import Trained, chosen_epoch, predict
@@ -125,10 +127,13 @@ def _tested(
     images = DeviceImages.of(part, experiment.patch, experiment.pixels, device)
     logits = predict(network, images, "fp32")
     numbers = classification(logits, images.labels)
+    split = experiment.split
+    file = POOL if isinstance(split, Folds) else split.test.file
     arrays = {
         "logits": logits.cpu().numpy(),
         "labels": part.plan.labels.astype(np.uint8),
-        "rows": part.rows,
+        "rows": part.rows.astype(np.int32),
+        "shows": read_labels(paths.raw(experiment.source), file)[part.rows],
     }
     return {f"test_{key}": float(f"{numbers[key]:.9g}") for key in sorted(numbers)}, arrays
 
