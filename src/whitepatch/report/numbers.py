@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import ArrayLike
 
+from whitepatch.claims.crossed import Crossed
 from whitepatch.claims.statistics import Interval
 
 LEDGER = ("page", "place", "text", "form", "file", "key")
@@ -105,6 +106,16 @@ class Number:
             return cls(mean, f"mean of {interval.num_seeds} seeds, {digits} decimals", sources)
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
         return cls(f"{mean} [{low}, {high}]", form, sources)
+
+    @classmethod
+    def crossed(
+        cls, found: Crossed, digits: int, *sources: Source, signed: bool = False
+    ) -> "Number":
+        """`value [low, high]`, the interval over seeds and scenes."""
+        sign = "+" if signed else ""
+        value, low, high = (f"{x:{sign}z.{digits}f}" for x in (found.value, found.low, found.high))
+        form = f"value [crossed interval] of {found.num_seeds} seeds, {digits} decimals"
+        return cls(f"{value} [{low}, {high}]", form, sources)
 
     def below(self, folder: str) -> "Number":
         """Return the number with its sources named from the folder above an experiment's."""

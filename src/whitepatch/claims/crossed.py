@@ -1,0 +1,110 @@
+"""Seeds and scenes as units at once: the interval that stands first, and the test that agrees.
+
+A network is tested on images of a few scenes, with patches that its seed drew. Another seed would
+give another number, and so would other scenes. Both are drawn again here, with replacement and each
+for itself: an image counts as often as its seed was drawn, times as often as its scene was. The
+interval holds the middle 95 % of what comes out, and the p-value counts in the same resamples how
+many lie beyond a level; so p is at most 0.05 exactly where the interval leaves the level out.
+
+Where seeds are folds of the scenes, a scene is tested by a few of them only. Of five seeds the
+resamples are coarse, and an interval is rather too narrow; it is too wide by what seeds and scenes
+share.
+
+Source: Owen, "The pigeonhole bootstrap", 2007, https://arxiv.org/abs/0712.1111.
+"""
+
+__all__ = ["RESAMPLES", "Crossed", "Tested", "crossed", "weights"]
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whitepatch.claims.statistics import ALPHA
+from whitepatch.seeding import numpy_generator
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 9999
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Which seed and which scene the images of a test belong to.
+
+    Attributes:
+        seeds: [N], numbers.
+        scenes: [N], numbers or names.
+    """
+
+    seeds: NDArray[np.int64]
+    scenes: NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A number with its 95 % interval over seeds and scenes.
+
+    Attributes:
+        value: As measured.
+        resamples: [RESAMPLES], what other seeds and scenes give, in order.
+        num_seeds: How many seeds were drawn from.
+        num_scenes: How many scenes.
+    """
+
+    value: float
+    resamples: Floats
+    num_seeds: int
+    num_scenes: int
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return float(self.resamples[self._beyond() - 1])
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return float(self.resamples[-self._beyond()])
+
+    def p_value(self, level: float) -> float:
+        """Return the two-sided p-value of the number being `level`; NaN speaks for it."""
+        beyond = min((~(self.resamples > level)).sum(), (~(self.resamples < level)).sum())
+        return float(min(1.0, 2 * (beyond + 1) / (len(self.resamples) + 1)))
+
+    def _beyond(self) -> int:
+        return int((len(self.resamples) + 1) * ALPHA / 2)
+
+
+def crossed(values: NDArray[np.generic], tested: Tested, purpose: str) -> Crossed:
+    """Return the mean over images with its interval.
+
+    Args:
+        values: [N], one an image: a loss, whether it was judged rightly, or the difference of two
+            networks in either.
+        tested: Seed and scene of each image.
+        purpose: Names the generators of the resamples.
+    """
+    values = np.asarray(values, float)
+    seeds, row = np.unique(tested.seeds, return_inverse=True)
+    scenes, column = np.unique(tested.scenes, return_inverse=True)
+    sums, counts = np.zeros((2, len(seeds), len(scenes)))
+    np.add.at(sums, (row, column), values)
+    np.add.at(counts, (row, column), 1)
+    of_seeds, of_scenes = weights(len(seeds), len(scenes), purpose)
+    drawn = np.einsum("bs,bc,sc->b", of_seeds, of_scenes, counts, optimize=True)
+    there = drawn > 0  # a draw of seeds and scenes that never met says nothing
+    found = np.einsum("bs,bc,sc->b", of_seeds, of_scenes, sums, optimize=True)[there] / drawn[there]
+    return Crossed(float(values.mean()), np.sort(found), len(seeds), len(scenes))
+
+
+def weights(
+    num_seeds: int, num_scenes: int, purpose: str, number: int = RESAMPLES
+) -> tuple[Floats, Floats]:
+    """Return how often each seed and each scene is drawn: [number, seeds], [number, scenes]."""
+
+    def drawn(of: int, what: str) -> Floats:
+        generator = numpy_generator("bootstrap", "crossed", purpose, what)
+        return generator.multinomial(of, np.full(of, 1 / of), number).astype(float)
+
+    return drawn(num_seeds, "seeds"), drawn(num_scenes, "scenes")
