@@ -9,6 +9,7 @@ from whitepatch.maps.scores import SCORES
 from whitepatch.report import content, overview, page
 from whitepatch.report.losses import Losses
 from whitepatch.report.numbers import Number, Source
+from whitepatch.report.questions import Questions
 from whitepatch.report.results import Results
 from whitepatch.report.verdicts import judge
 
@@ -137,8 +138,9 @@ def report(results, histories=None, verdicts=None, brightest=254, figures=()):
     return page.render("report", filled, lambda _: b"PNG")
 
 
-def index(*found, missing=None):
-    """Return the overview of results."""
-    return page.render(
-        "index", overview.content(found, missing or {}, ["demo-size"], False), lambda _: b"PNG"
-    )
+def index(*found, missing=None, sweeps=(), titles=None):
+    """Return the overview of results and sweeps."""
+    questions = Questions({it.name: it for it in sweeps}, titles or {})
+    drawn = [name for name in questions.sweeps if name == "size"]
+    filled = overview.content(found, missing or {}, drawn, questions, marked=False)
+    return page.render("index", filled, lambda _: b"PNG")

@@ -13,7 +13,7 @@ share.
 Source: Owen, "The pigeonhole bootstrap", 2007, https://arxiv.org/abs/0712.1111.
 """
 
-__all__ = ["RESAMPLES", "Crossed", "Tested", "crossed", "weights"]
+__all__ = ["RESAMPLES", "Crossed", "Images", "crossed", "weights"]
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ RESAMPLES = 9999
 
 
 @dataclass(frozen=True)
-class Tested:
+class Images:
     """Which seed and which scene the images of a test belong to.
 
     Attributes:
@@ -76,18 +76,18 @@ class Crossed:
         return int((len(self.resamples) + 1) * ALPHA / 2)
 
 
-def crossed(values: NDArray[np.generic], tested: Tested, purpose: str) -> Crossed:
+def crossed(values: NDArray[np.generic], of: Images, purpose: str) -> Crossed:
     """Return the mean over images with its interval.
 
     Args:
         values: [N], one an image: a loss, whether it was judged rightly, or the difference of two
             networks in either.
-        tested: Seed and scene of each image.
+        of: Seed and scene of each image.
         purpose: Names the generators of the resamples.
     """
     values = np.asarray(values, float)
-    seeds, row = np.unique(tested.seeds, return_inverse=True)
-    scenes, column = np.unique(tested.scenes, return_inverse=True)
+    seeds, row = np.unique(of.seeds, return_inverse=True)
+    scenes, column = np.unique(of.scenes, return_inverse=True)
     sums, counts = np.zeros((2, len(seeds), len(scenes)))
     np.add.at(sums, (row, column), values)
     np.add.at(counts, (row, column), 1)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from whitepatch.claims.crossed import Crossed, Tested, crossed, weights
+from whitepatch.claims.crossed import Crossed, Images, crossed, weights
 from whitepatch.claims.predictions import Quantity
 from whitepatch.claims.threshold import slope, threshold
 
@@ -59,11 +59,11 @@ class Swept:
         right: NDArray[np.bool_] = (self.logits[rows] > 0) == (self.labels[rows] > 0)
         return right
 
-    def tested(self, variant: str, levels: Mapping[str, float]) -> Tested:
+    def tested(self, variant: str, levels: Mapping[str, float]) -> Images:
         """Return seed and scene of the same images, [S * N]."""
         rows = self.rows(variant, **levels)
         seeds = self.table["seed"].to_numpy()[rows].repeat(self.logits.shape[1])
-        return Tested(seeds, self.shows[rows].ravel())
+        return Images(seeds, self.shows[rows].ravel())
 
     def accuracy(
         self, variant: str, minus: str | None = None, levels: Mapping[str, float] | None = None

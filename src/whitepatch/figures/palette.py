@@ -6,7 +6,7 @@ are. No two are alike to people who see colours otherwise; `tests/figures/test_p
 far apart they are.
 """
 
-__all__ = ["ALL", "colour"]
+__all__ = ["ALL", "ORDER", "colour"]
 
 from zlib import crc32
 
@@ -31,6 +31,9 @@ OTHERS = ("#cc79a7", "#8a4b2a")
 """Of variants that have none here, which may have to share one."""
 
 ALL = (*COLOURS.values(), *OTHERS)
+
+ORDER = tuple(COLOURS)
+"""Of the variants that are known here, where no experiment gives one: relatives together."""
 
 
 def colour(variant: str) -> str:

@@ -5,8 +5,10 @@ __all__ = ["content", "titles"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from whitepatch.claims.predictions import AVERAGING, SELECTING
 from whitepatch.claims.statistics import difference
 from whitepatch.report.numbers import Number, Source, parameter, seeds
+from whitepatch.report.questions import SMALL, Questions
 from whitepatch.report.results import PLANS, Results
 from whitepatch.report.tables import MIXERS, own_maps
 from whitepatch.report.verdicts import ERROR
@@ -16,7 +18,11 @@ BASELINE = "cnn"
 
 
 def content(
-    found: Sequence[Results], missing: Mapping[str, str], sweeps: Sequence[str], marked: bool
+    found: Sequence[Results],
+    missing: Mapping[str, str],
+    sweeps: Sequence[str],
+    questions: Questions,
+    marked: bool,
 ) -> dict[str, Any]:
     """Return what the template of the overview is filled with.
 
@@ -24,6 +30,7 @@ def content(
         found: The experiments that can be compared, in order.
         missing: Of the others, by name, why not.
         sweeps: The names of sweeps over sizes that are drawn.
+        questions: Of the second edition.
         marked: Whether the figure marks the article's numbers.
     """
     names = titles(found)
@@ -34,6 +41,10 @@ def content(
         "found": found,
         "missing": missing,
         "sweeps": sweeps,
+        "questions": questions,
+        "averaging": AVERAGING,
+        "selecting": SELECTING,
+        "small": SMALL,
         "marked": marked,
         "words": list(dict.fromkeys(words)),
         "all_stand_in": all(it.images["stand_in"] for it in found),

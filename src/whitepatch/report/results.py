@@ -3,7 +3,7 @@
 A number and its origin are read by one key, so that they cannot disagree.
 """
 
-__all__ = ["PLANS", "Floats", "Results", "description", "published", "read", "why_not"]
+__all__ = ["PLANS", "Floats", "Results", "description", "published", "read", "title", "why_not"]
 
 import ast
 import json
@@ -163,11 +163,21 @@ def read(name: str, params: Params) -> Results:
 
 def description(variant: str) -> str:
     """Return what a variant is: the first line of its file."""
+    return (ast.get_docstring(_parsed(variant)) or "").partition("\n")[0]
+
+
+def title(variant: str) -> str:
+    """Return what people call a variant, from its file; its name where there is none."""
+    for node in _parsed(variant).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TITLE":
+            return str(ast.literal_eval(node.value))
+    return variant
+
+
+def _parsed(variant: str) -> ast.Module:
     source = files("whitepatch.models.variants").joinpath(f"{variant}.py")
-    if not source.is_file():
-        return ""  # taken away since it was evaluated
-    words = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
-    return words.partition("\n")[0]
+    # it may have been taken away since it was evaluated
+    return ast.parse(source.read_text(encoding="utf-8") if source.is_file() else "")
 
 
 def published() -> dict[str, dict[str, float]]:
