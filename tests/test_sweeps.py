@@ -1,6 +1,7 @@
 """Sweeps: what params.yaml may ask for, and what the stage makes of it."""
 
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,21 @@ def test_a_row_for_each_cell_and_condition_says_what_its_logits_say(swept):
         assert_allclose(row.test_auc, roc_auc_score(labels, logits))
         loss = np.logaddexp(0, np.where(labels > 0, -logits, logits)).mean()
         assert_allclose(row.test_loss, loss, rtol=1e-6)
+
+
+def test_a_picture_of_each_label_is_kept_for_each_training(swept, monkeypatch):
+    photos = import_module("whitepatch.sources.photos")
+    monkeypatch.setattr(photos, "drawable", lambda labels, _: [True] * len(labels))
+    _, arrays, _ = swept()
+    assert arrays["pictures"].shape == (2, 2, 3, 96, 96)
+    assert arrays["shows"].shape == arrays["rows"].shape
+    for size, (clean, patched) in zip((4, 16), arrays["pictures"], strict=True):
+        white = (patched == 255).all(axis=0)
+        assert white.any(axis=0).sum() >= size
+        assert white.any(axis=1).sum() >= size
+        assert (clean != patched).any()
+    monkeypatch.setattr(photos, "drawable", lambda labels, _: [False] * len(labels))
+    assert (swept()[1]["pictures"] == 128).all(), "none may be shown"
 
 
 def test_the_plan_of_the_test_is_that_of_its_levels(swept, everything):

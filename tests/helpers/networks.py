@@ -25,6 +25,7 @@ def swept(name, networks, levels=({},)):
         np.array(logits, np.float32),
         np.tile(labels, (len(table), 1)).astype(np.uint8),
         np.tile(shows, (len(table), 1)).astype(np.uint8),
+        np.full((len(levels), 2, 3, 96, 96), 128, np.uint8),
     )
 
 

@@ -4,6 +4,7 @@ from helpers.networks import additive, constant, right, swept
 from helpers.results import index
 
 from whitepatch.claims.predictions import AVERAGING, SELECTING
+from whitepatch.figures.strip import strip
 from whitepatch.figures.tasks import tasks
 from whitepatch.report.questions import Questions
 from whitepatch.report.results import title
@@ -96,6 +97,17 @@ def test_figure_two_has_a_panel_a_task_with_its_ceiling(sizes):
     assert second.lines[1].get_xdata()[0] == 0.75
     dots = second.lines[-1].get_xdata()
     assert np.sort(dots) == pytest.approx(np.sort(compared.right("cnn_max", {}).mean(axis=1)))
+
+
+def test_pictures_say_what_was_asked(sizes):
+    compared = swept("compare", {"cnn": additive})
+    questions = Questions({"size": sizes, "compare": compared}, TITLES)
+    asked = questions.pictures()
+    clean, large, small, *pair = asked
+    assert (clean, large, small) == ("no patch", "16×16 pixels", "4×4 pixels")
+    assert pair == ["opposite colours", "one colour"]
+    assert [it.get_title() for it in strip(asked).axes] == list(asked)
+    assert Questions({}, {}).pictures() == {}
 
 
 def test_figure_two_says_when_nothing_was_asked():

@@ -33,6 +33,7 @@ class Swept:
         logits: [rows, N], of the test images.
         labels: [rows, N], 0 or 1.
         shows: [rows, N], the source's label of each image: its scene or its class.
+        pictures: [trainings, 2, 3, 96, 96], a test image of either label for each training.
     """
 
     name: str
@@ -40,11 +41,12 @@ class Swept:
     logits: NDArray[np.float32]
     labels: NDArray[np.uint8]
     shows: NDArray[np.uint8]
+    pictures: NDArray[np.uint8]
 
     @classmethod
     def of(cls, name: str, table: pd.DataFrame, arrays: Mapping[str, NDArray[Any]]) -> "Swept":
         """Take what the stage wrote: its table, and its arrays in the same order of rows."""
-        return cls(name, table, *(arrays[key] for key in ("logits", "labels", "shows")))
+        return cls(name, table, *(arrays[key] for key in ("logits", "labels", "shows", "pictures")))
 
     def rows(self, variant: str, **levels: float) -> NDArray[np.intp]:
         """Return the rows of a variant at some levels, one a seed, in the order of the seeds."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from whitepatch.claims.predictions import CEILING, PREDICTIONS, Group, Judged, judge
 from whitepatch.claims.swept import Swept, measured
 from whitepatch.figures.tasks import Task
@@ -24,6 +27,12 @@ TASKS = {
     "arrange-pictures": "know places, on pictures",
 }
 """The sweeps of figure 2, and what people call their tasks."""
+
+ASKED = {
+    "compare": ("opposite colours", "one colour"),
+    "arrange-noise": ("in two rows", "in one row"),
+}
+"""What the labels 0 and 1 of a task are called."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,21 @@ class Questions:
             seeds = {v: sweep.right(v, levels).mean(axis=1) for v in of}
             ends = {v: (it.low, it.high) for v, it in of.items()}
             found.append(Task(title, seeds, ends, CEILING if name == "compare" else None))
+        return found
+
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Return what was asked in pictures, [3, 96, 96] each, by what is to be written over it."""
+        found = {}
+        if "size" in self.sweeps:
+            pictures = self.sweeps["size"].pictures
+            sizes = [int(it) for it in self.sizes()]
+            found["no patch"] = pictures[-1][0]
+            for size in sorted({sizes[-1], min(sizes, key=lambda it: abs(it - 4))}, reverse=True):
+                found[f"{size}×{size} pixels"] = pictures[sizes.index(size)][1]
+        for sweep, words in ASKED.items():
+            if sweep in self.sweeps:
+                for label, word in enumerate(words):
+                    found[word] = self.sweeps[sweep].pictures[0][label]
         return found
 
 

@@ -12,6 +12,7 @@ from whitepatch.errors import UserError
 from whitepatch.figures import palette, style
 from whitepatch.figures.errors import errors_by_experiment
 from whitepatch.figures.sizes import sizes
+from whitepatch.figures.strip import strip
 from whitepatch.figures.tasks import tasks
 from whitepatch.params import Params, load
 from whitepatch.report import overview, page
@@ -28,7 +29,7 @@ ASKED = {*TASKS, *(it.sweep for it in PREDICTIONS)}
 
 
 def main() -> None:
-    """Write reports/index.html, index.md, numbers.csv and three figures from whatever has run."""
+    """Write reports/index.html, index.md, numbers.csv and four figures from whatever has run."""
     params = load()
     missing = {name: why for name in params.experiments if (why := why_not(name, params))}
     found = [read(name, params) for name in params.experiments if name not in missing]
@@ -59,6 +60,7 @@ def main() -> None:
     style.save(figure, paths.REPORTS / "sizes.png", photographs=False)
     questions = Questions({it: one for it, one in swept.items() if it in ASKED}, called)
     style.save(tasks(questions.tasks(), called), paths.REPORTS / "tasks.png", photographs=False)
+    style.save(strip(questions.pictures()), paths.REPORTS / "strip.png")
     filled = overview.content(found, missing, drawn, questions, marked=bool(marks))
     page.write(paths.REPORTS, "index", filled)
 

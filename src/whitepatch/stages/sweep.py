@@ -10,18 +10,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from whitepatch import paths
+from whitepatch import paths, sources
 from whitepatch.cells.filling import at_once, fill, num_workers
 from whitepatch.cells.store import Store
 from whitepatch.cells.worker import Order
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
-from whitepatch.data.layout import read_labels
+from whitepatch.data.layout import SIDE, read_labels
 from whitepatch.data.rows import POOL
 from whitepatch.files import replacing, write_text
 from whitepatch.maps.evaluation import classification
 from whitepatch.models.classifier import Classifier, build
-from whitepatch.params import Condition, Folds, Params, load
+from whitepatch.params import Condition, Experiment, Folds, Params, load
 from whitepatch.stages import run
 from whitepatch.training import machine
 from whitepatch.training.loop import Trained, chosen_epoch, predict
@@ -45,7 +45,7 @@ def main(name: str) -> None:
         )
         runtime = params.experiment(sweep.experiment).runtime
         device = machine.prepare(runtime.model_copy(update={"precision": "fp32"}))
-        rows, arrays = [], []
+        rows, arrays, shown = [], [], {}
         for place, order in orders:
             one, variant, seed = trained[order.key], order.cell.variant, order.cell.seed
             network = build(variant, seed)
@@ -56,6 +56,8 @@ def main(name: str) -> None:
                 if not at.exists():
                     _write_manifest(at, test)
                 numbers, array = _tested(network, at, seed, test, device)
+                if place not in shown:
+                    shown[place] = _shown(at, seed, test, params)
                 levels = {**trainings[place].levels, **_of_test(test)}
                 who = {"variant": variant} | levels
                 rows.append(who | _of_training(one, order) | numbers)
@@ -67,6 +69,7 @@ def main(name: str) -> None:
             temporary,
             allow_pickle=False,
             **{key: np.stack([array[key] for array in arrays]) for key in arrays[0]},
+            pictures=np.stack(list(shown.values())),
         )
 
 
@@ -127,15 +130,39 @@ def _tested(
     images = DeviceImages.of(part, experiment.patch, experiment.pixels, device)
     logits = predict(network, images, "fp32")
     numbers = classification(logits, images.labels)
-    split = experiment.split
-    file = POOL if isinstance(split, Folds) else split.test.file
     arrays = {
         "logits": logits.cpu().numpy(),
         "labels": part.plan.labels.astype(np.uint8),
         "rows": part.rows.astype(np.int32),
-        "shows": read_labels(paths.raw(experiment.source), file)[part.rows],
+        "shows": _labels(experiment, part.rows),
     }
     return {f"test_{key}": float(f"{numbers[key]:.9g}") for key in sorted(numbers)}, arrays
+
+
+def _shown(table: Path, seed: int, test: Condition, params: Params) -> NDArray[np.uint8]:
+    """Return a test image of each label as the networks see it: uint8 [2, 3, 96, 96], 0 first.
+
+    They are the first that a committed figure may show.
+    """
+    experiment = test.experiment
+    raw, pixels = paths.raw(experiment.source), experiment.pixels
+    part = manifest.load(table, raw, seed, "test")["test"]
+    images = DeviceImages.of(part, experiment.patch, pixels, torch.device("cpu"))
+    source = sources.find(experiment.source)
+    drawable = np.array(source.drawable(_labels(experiment, part.rows).tolist(), params))
+    found = np.full((2, 3, SIDE, SIDE), 128, np.uint8)  # grey where none may be shown
+    for label in (0, 1):
+        first = np.flatnonzero((part.plan.labels == label) & drawable)[:1]
+        for seen in images.batch(torch.from_numpy(first))[0].numpy() if len(first) else ():
+            found[label] = np.clip((seen * pixels.scale + pixels.offset).round(), 0, 255)
+    return found
+
+
+def _labels(experiment: Experiment, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the source's labels of some test images."""
+    split = experiment.split
+    file = POOL if isinstance(split, Folds) else split.test.file
+    return read_labels(paths.raw(experiment.source), file)[rows]
 
 
 if __name__ == "__main__":
