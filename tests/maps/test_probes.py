@@ -3,8 +3,8 @@ import torch
 from helpers.pictures import images_of
 from torch import nn
 
-from whitepatch.maps.probes import probe
-from whitepatch.models.classifier import Classifier
+from whitepatch.maps.probes import mixes_places, probe
+from whitepatch.models.classifier import Classifier, build
 from whitepatch.models.layers.image import NoAttention
 from whitepatch.models.layers.readout import MeanReadout
 from whitepatch.params import Score
@@ -75,3 +75,17 @@ def test_only_decisions_that_turn_count_as_fooled():
         credulous.head.bias.fill_(1)
     found = probe(credulous, network(), images_of(12, 3), SCORE)
     assert found.numbers["distractor"]["grey"]["fooled"] == 0, "they were judged patched before"
+
+
+@pytest.mark.parametrize(
+    ("variants", "mixes"),
+    [
+        (("cnn", "cnn_max", "cnn_hidden", "cbam", "cbam_spatial"), False),
+        (("mha_linear", "mha_linear_norm", "mha_tokens_strip_norm", "mha_uniform"), True),
+        (("mha_linear_tokens", "mha_linear_positions", "mha_conv1d"), True),
+    ],
+)
+def test_attention_mixes_places_and_a_gate_does_not(variants, mixes):
+    """Each with whatever weights: a gate hears of all cells, too, but hands nothing on."""
+    for variant in variants:
+        assert [mixes_places(build(variant, seed)) for seed in (0, 5)] == [mixes] * 2, variant

@@ -1,20 +1,23 @@
 """Does the decision use the patch, and do the maps follow it? Numbers from interventions."""
 
-__all__ = ["Probed", "probe"]
+__all__ = ["Probed", "mixes_places", "probe"]
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from whitepatch.data.images import DeviceImages
 from whitepatch.maps.evaluation import Truth, map_scores
-from whitepatch.maps.extract import looking
+from whitepatch.maps.extract import CELLS, looking
 from whitepatch.maps.interventions import moved, occlusion, planted, randomised
 from whitepatch.maps.ranks import rank_correlation
 from whitepatch.models.classifier import Classifier
+from whitepatch.models.layers.backbone import CHANNELS
 from whitepatch.params import Score
+from whitepatch.seeding import numpy_generator
 from whitepatch.training.loop import predict
 
 DISTRACTORS = {"black": -1.0, "grey": 0.0}
@@ -32,6 +35,23 @@ class Probed:
 
     numbers: dict[str, Any]
     arrays: dict[str, NDArray[np.float32]]
+
+
+def mixes_places(network: Classifier) -> bool:
+    """Say whether the attention layer brings to a cell what another cell holds.
+
+    One cell holds nothing but zeros, all others hold random features. If what the layer makes of it
+    is another when the cell in the opposite corner is, the layer mixes places. A gate only scales
+    what a cell holds itself: it leaves zero what is zero, whatever the others hold.
+    """
+    random = numpy_generator("probe", "mixing").normal(size=(CHANNELS, CELLS, CELLS))
+    features = torch.from_numpy(random).float().to(network.head.weight.device).repeat(2, 1, 1, 1)
+    features[..., -1, -1] = 0
+    features[1, :, 0, 0] += 1
+    network.eval()
+    with torch.inference_mode():
+        one, other = network.attention(features)[..., -1, -1]
+    return not torch.equal(one, other)
 
 
 def probe(network: Classifier, fresh: Classifier, images: DeviceImages, params: Score) -> Probed:
