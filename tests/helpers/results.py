@@ -15,12 +15,36 @@ from whitepatch.report.verdicts import judge
 
 CONTROLS = ("brightness", "edges", "blob", "uniform", "perfect", "perfect strips")
 GATE = ("patched", "clean", "separation")
+ATTENDING = "mha_conv1d"
 LOOKING = ("evidence", "attention gate")
+
+
+def attributions(seed, variant):
+    generator = np.random.default_rng([seed, len(variant), 2])
+    names = ["trunk Grad-CAM", "trunk length", "input gradient"]
+    names += ["attention effective", "value norm"] if variant == ATTENDING else []
+
+    def scored(*more):
+        return {
+            name: {kind: float(generator.random()) for kind in SCORES} for name in (*names, *more)
+        }
+
+    return {
+        "trained": scored("input IG grey", "input IG black"),
+        "untrained": scored("input IG grey"),
+        "redrawn": scored(),
+        "completeness": {
+            name: {"error": float(generator.random()), "relative": float(generator.random())}
+            for name in ("grey", "black")
+        },
+    }
 
 
 def numbers(seed, variant):
     generator = np.random.default_rng([seed, len(variant)])
     names = ["evidence", "output 1", "input 1"] + (["attention gate"] if variant == "b" else [])
+
+    attention = {"attention mean": dict.fromkeys(SCORES, 0.625)} if variant == ATTENDING else {}
 
     def scored():
         return {name: {kind: float(generator.random()) for kind in SCORES} for name in names}
@@ -35,13 +59,14 @@ def numbers(seed, variant):
             "maps": {name: dict.fromkeys(SCORES, 0.5) for name in CONTROLS},
             "brightest_box_auc": 0.875,
         },
-        "maps": scored(),
-        "untrained_maps": scored(),
+        "maps": scored() | attention,
+        "untrained_maps": scored() | attention,
         "clean": {
             name: {it: float(generator.random()) for it in ("brightness", "edges", "blob")}
             for name in names
             if name in LOOKING
         },
+        "attributions": attributions(seed, variant),
         "channel_gate": {name: float(generator.random()) for name in GATE}
         if variant in ("b", "cbam")
         else None,
@@ -74,6 +99,7 @@ def results_of(everything, variants, num_seeds=2):
         variant: {
             "title": f"<{variant}>",
             "num_parameters": 12345,
+            "mixes_places": False,
             "images": {"words": "crops, a stand-in for STL-10", "stand_in": True},
             "chosen_by": "validation",
             "trained_on": {"device": "cpu", "device_name": "x", "threads": 2, "torch": "2"},

@@ -17,7 +17,8 @@ from whitepatch.report import page
 from whitepatch.report.numbers import Number, Source
 from whitepatch.report.verdicts import ORIGINS, origins
 
-ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "MD5", "Conv1d", "1512.04150", ".1f", "%d")
+ARXIV = ("1512.04150", "1610.02391", "2011.08891", "1703.01365", "1908.04211", "2004.05916")
+ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "MD5", "Conv1d", *ARXIV, ".1f", "%d")
 """What templates may say in digits."""
 
 MAY_STAY = (
@@ -49,7 +50,9 @@ def test_forms_by_hand():
     assert Number.signed(-0.01234, 2, here).text == "-0.012"
     one = Interval(0.5, float("nan"), float("nan"), 1, float("nan"))
     assert Number.ranged(one, 1, here).text == "+0.5"
-    assert Number.ranged(Interval(0.5, -0.25, 1.0, 4, 0.1), 2, here).text == "+0.50 [-0.25, +1.00]"
+    several = Interval(0.5, -0.25, 1.0, 4, 0.1)
+    assert Number.ranged(several, 2, here).text == "+0.50 [-0.25, +1.00]"
+    assert Number.ranged(several, 1, here, signed=False).text == "0.5 [-0.2, 1.0]"
 
 
 @pytest.fixture

@@ -125,10 +125,7 @@ def test_the_page_says_what_no_data_can_change(printed):
     assert "class activation mapping (CAM" in text
     assert "so it was not fixed before the data" in text
     assert "Evidence cannot be compared" not in text, "no layer mixes places"
-    for seed in printed.metrics["mha_conv1d"]["seeds"].values():
-        steps = seed["probes"]["randomised"].values()
-        for found in (seed["maps"], seed["untrained_maps"], seed["clean"], *steps):
-            found["from patch"] = found["evidence"]
+    printed.metrics["mha_conv1d"]["mixes_places"] = True
     text = report(printed).markdown
     assert "points best" not in text
     assert "that mixes places (MHA_CONV1D) a cell holds" in text
@@ -245,3 +242,57 @@ def test_labels_stand_for_scenes_and_classes(everything):
     assert sources.find("photos").subjects([1, 2], everything) == ["aerial", "astronaut"]
     assert sources.find("stl10").subjects([1, 10], everything) == ["airplane", "truck"]
     assert sources.find("stl10").drawable([1, 10], everything) == [True, True]
+
+
+def section(page):
+    start = page.markdown.index("## Where they look, one layer earlier")
+    return page.markdown[start : page.markdown.index("## Does the decision use it")]
+
+
+def test_attributions_stand_beside_those_of_untrained_networks(printed):
+    for number, seed in enumerate(printed.metrics["cnn"]["seeds"].values()):
+        asked = seed["attributions"]
+        asked["trained"]["trunk Grad-CAM"]["auc"] = 0.75 + 0.05 * (-1) ** number
+        asked["untrained"]["trunk Grad-CAM"]["auc"] = 0.5
+        asked["completeness"]["black"]["relative"] = 0.0129
+    text = section(report(printed))
+    head = "CAM | Grad-CAM, trunk | length, trunk | gradient, picture | IG grey, picture |"
+    assert f"{head} IG black, picture | error, IG grey | error, IG black |\n" in text
+    assert f"{head}\n" in text, "of untrained networks less is asked"
+    trained, untrained = (x for x in text.splitlines() if x.startswith("| CNN |"))
+    assert re.search(r"\| 0\.75 \[0\.7[0-3], 0\.7[7-9]\] \|", trained)
+    assert "| 0.50 [0.50, 0.50] |" in untrained
+    assert trained.endswith("| 0.013 [0.013, 0.013] |"), "the error of completeness"
+    attending = [x for x in text.splitlines() if x.startswith("| MHA_CONV1D | 0.62")]
+    assert len(attending) == 1
+    assert attending[0].count("|") == 8
+    assert "undefined |" not in text
+
+
+def test_controls_that_ask_no_decision_are_said_with_their_scores(printed):
+    for variant, metrics in printed.metrics.items():
+        for seed in metrics["seeds"].values():
+            low = variant == "cbam"
+            seed["attributions"]["trained"]["trunk length"]["auc"] = 0.625 if low else 0.875
+            seed["attributions"]["untrained"]["trunk length"]["auc"] = 0.375 if low else 0.75
+            if variant == "mha_conv1d":
+                seed["attributions"]["trained"]["value norm"]["auc"] = 0.9375
+    text = section(report(printed))
+    said = "scores 0.62 to 0.88 (untrained: 0.38 to 0.75), and the norm of values alone, which asks"
+    assert said in text
+    assert "neither attention nor decision, 0.94 (untrained" in text
+
+
+def test_where_cam_is_undefined_the_page_says_so(results):
+    for seed in results.metrics["aa"]["seeds"].values():
+        places = (seed, *seed["probes"]["distractor"].values())
+        for found in (*(it["maps"] for it in places), seed["untrained_maps"], seed["clean"]):
+            found.pop("evidence")
+        for found in seed["probes"]["randomised"].values():
+            found.pop("evidence")
+    results.metrics["aa"]["emergence"]["auc"].pop("evidence")
+    page = report(results)
+    assert "it is undefined, and not drawn (&lt;aa&gt;)" in page.html
+    text = section(page)
+    assert text.count("| undefined |") == 2
+    assert "norm of values" not in text, "no layer attends between cells"

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from whitepatch.maps.scores import SCORES
 from whitepatch.report.tables import (
     comparison,
     feature_table,
@@ -93,18 +94,28 @@ def test_seeds_are_paired_whatever_their_order(results):
 
 def test_scores_are_tidy(results):
     table = score_table(results)
-    assert list(table) == ["experiment", "variant", "map", "trained", "seed", "score", "value"]
-    assert not table.duplicated(["variant", "map", "trained", "seed", "score"]).any()
+    assert list(table) == ["experiment", "variant", "map", "network", "seed", "score", "value"]
+    assert not table.duplicated(["variant", "map", "network", "seed", "score"]).any()
     one = table[
         (table["variant"] == "b")
         & (table["map"] == "attention gate")
         & (table["seed"] == "1")
-        & table["trained"]
+        & (table["network"] == "trained")
         & (table["score"] == "mass")
     ]
     assert (
         one["value"].item() == results.metrics["b"]["seeds"]["1"]["maps"]["attention gate"]["mass"]
     )
+
+
+def test_scores_of_attributions_are_tidy_by_network(results):
+    table = score_table(results)
+    found = table[(table["map"] == "trunk length") & (table["variant"] == "b")]
+    assert len(found) == 3 * 2 * len(SCORES)
+    for network in ("trained", "untrained", "redrawn"):
+        one = found[(found["network"] == network) & (found["score"] == "rank")]
+        asked = [it["attributions"][network] for it in results.metrics["b"]["seeds"].values()]
+        assert one["value"].tolist() == [it["trunk length"]["rank"] for it in asked]
 
 
 @pytest.mark.parametrize("name", ["attention gate", "a map of its own"])

@@ -10,11 +10,12 @@ from whitepatch.claims.measured import Pair
 from whitepatch.claims.rules import MARGIN, Claim, Verdict
 from whitepatch.claims.statistics import ALPHA, LEAST_SEEDS, POWER, Difference, Interval
 from whitepatch.maps.scores import SCORES
+from whitepatch.report.attributions import attributed
 from whitepatch.report.losses import Losses, by_subject, hardest
 from whitepatch.report.numbers import Number, Source, constant, history, parameter, seeds
 from whitepatch.report.results import PLANS, Results, description
 from whitepatch.report.second_look import second_look
-from whitepatch.report.tables import MIXERS, looking_maps, mixing_maps, own_maps
+from whitepatch.report.tables import looking_maps, mixing_maps, own_maps
 from whitepatch.report.verdicts import ERROR, ORIGINS, Histories, Verdicts, origins
 from whitepatch.tracking import naming
 
@@ -42,7 +43,7 @@ def content(
     patch, pixels = results.experiment.patch, results.experiment.pixels
     white = patch.value * pixels.scale + pixels.offset
     given = [parameter(results.name, key) for key in ("patch.value", "pixels.*")]
-    mixing = [v for v in results.metrics if any(results.has(v, name) for name in MIXERS)]
+    mixing = [v for v, metrics in results.metrics.items() if metrics["mixes_places"]]
     pairs = verdicts.pairs
     return {
         "name": results.name,
@@ -80,6 +81,7 @@ def content(
         "others": [title for variant, title in results.titles.items() if variant not in mixing],
         "anew": _drawn_anew(results),
         "looking": looking_maps(results),
+        "attributed": attributed(results),
         "chosen_queries": mixing_maps(results),
         "scores": SCORES,
         "score_names": list(SCORES.values()),

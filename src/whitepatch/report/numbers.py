@@ -98,10 +98,12 @@ class Number:
         return cls(f"{mean} ± {values.std(ddof=1):.{digits}f}", form, sources)
 
     @classmethod
-    def ranged(cls, interval: Interval, digits: int, *sources: Source) -> "Number":
+    def ranged(
+        cls, interval: Interval, digits: int, *sources: Source, signed: bool = True
+    ) -> "Number":
         """`mean [low, high]`, or the mean alone where there is no interval."""
         ends = (interval.mean, interval.low, interval.high)
-        mean, low, high = (f"{x:+z.{digits}f}" for x in ends)
+        mean, low, high = (f"{x:{'+' if signed else ''}z.{digits}f}" for x in ends)
         if np.isnan(interval.low):
             return cls(mean, f"mean of {interval.num_seeds} seeds, {digits} decimals", sources)
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from whitepatch import paths
-from whitepatch.claims.statistics import difference
+from whitepatch.claims.statistics import difference, interval
 from whitepatch.params import Experiment, Params, protocol
 from whitepatch.report.numbers import Number, Source, parameter, seeds
 
@@ -117,6 +117,11 @@ class Results:
     ) -> list[Number]:
         """Return `spread` of several keys: a pattern whose braces stand for each of the names."""
         return [self.spread(variant, pattern.format(name), digits) for name in names]
+
+    def ranged(self, variant: str, key: str, digits: int) -> Number:
+        """Return the mean of what `seeds` returns, with its interval."""
+        found = interval(self.seeds(variant, key), f"page: {key}, {variant}")
+        return Number.ranged(found, digits, *seeds(variant, key), signed=False)
 
     def total(self, variant: str, key: str, digits: int = 0) -> Number:
         """Return what the evaluation of a variant has but once: a count, if there are no digits."""

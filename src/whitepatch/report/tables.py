@@ -1,6 +1,7 @@
 """From metrics to tidy tables."""
 
 __all__ = [
+    "attribution_table",
     "comparison",
     "emergence_table",
     "feature_table",
@@ -37,7 +38,8 @@ MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar
 """What people call attention that leaves or reaches chosen cells."""
 
 MIXERS = ("from patch", "strips")
-"""Maps of layers that mix places: a cell behind one holds what it brought there from everywhere."""
+"""Maps of layers that mix places: a cell behind one holds what it brought there from everywhere.
+A layer without maps may mix places, too; `mixes_places` of the metrics says what each does."""
 
 
 def seed_table(results: Results) -> pd.DataFrame:
@@ -91,6 +93,20 @@ def map_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def attribution_table(results: Results) -> pd.DataFrame:
+    """Return one row an attribution, network and seed, with each score.
+
+    Columns: `variant`, `map`, `network` (`trained`, `untrained` or `redrawn`), `seed`, the scores.
+    """
+    return pd.DataFrame(
+        {"variant": variant, "map": name, "network": network, "seed": seed, **scores}
+        for variant, metrics in results.metrics.items()
+        for seed, numbers in metrics["seeds"].items()
+        for network in ("trained", "untrained", "redrawn")
+        for name, scores in numbers["attributions"][network].items()
+    )
+
+
 def own_maps(results: Results, variant: str) -> list[str]:
     """Return the maps that a variant's layer names; figures draw the first as its attention."""
     return [name for name in results.metrics[variant]["emergence"]["auc"] if name != "evidence"]
@@ -131,9 +147,14 @@ def mixing_maps(results: Results) -> list[tuple[str, str, str]]:
 
 
 def score_table(results: Results) -> pd.DataFrame:
-    """Return one row an experiment, variant, seed, map and score, with its `value`."""
-    table = map_table(results).melt(
-        ["variant", "map", "trained", "seed"], list(SCORES), "score", "value"
+    """Return one row an experiment, variant, map, network, seed and score, with its `value`.
+
+    The network is `trained`, `untrained`, or `redrawn`: untrained, of the next seed.
+    """
+    maps = map_table(results)
+    maps.insert(2, "network", maps.pop("trained").map({True: "trained", False: "untrained"}))
+    table = pd.concat([maps, attribution_table(results)]).melt(
+        ["variant", "map", "network", "seed"], list(SCORES), "score", "value"
     )
     table.insert(0, "experiment", results.name)
     return table
