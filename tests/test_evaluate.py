@@ -119,3 +119,14 @@ def test_what_ends_one_ends_all(monkeypatch, fault, words):
         evaluate._at_once("demo", VARIANT, SEEDS, 2)
     assert time.monotonic() - begun < 50
     assert not [x for x in psutil.Process().children() if "spawn_main" in " ".join(x.cmdline())]
+
+
+def test_what_a_picture_costs_is_counted_by_hand():
+    convolutions = sum(
+        side**2 * 32 * channels * 25 for side, channels in ((96, 3), (48, 32), (24, 32))
+    )
+    projections = 4 * 576 * 32 * 32
+    attention = 2 * 4 * 576 * 576 * 8
+    assert evaluate.megaflops(build("cnn", 0)) == round(2 * (convolutions + 32) / 1e6, 1)
+    counted = 2 * (convolutions + 32 + projections + attention) / 1e6
+    assert evaluate.megaflops(build("mha_linear_tokens", 0)) == round(counted, 1)

@@ -99,6 +99,7 @@ def results_of(everything, variants, num_seeds=2):
         variant: {
             "title": f"<{variant}>",
             "num_parameters": 12345,
+            "megaflops": 191.7,
             "mixes_places": False,
             "images": {"words": "crops, a stand-in for STL-10", "stand_in": True},
             "chosen_by": "validation",

@@ -10,7 +10,7 @@ from whitepatch.claims.statistics import difference
 from whitepatch.report.numbers import Number, Source, parameter, seeds
 from whitepatch.report.questions import SMALL, Questions
 from whitepatch.report.results import PLANS, Results
-from whitepatch.report.tables import MIXERS, own_maps
+from whitepatch.report.tables import own_maps
 from whitepatch.report.verdicts import ERROR
 
 BASELINE = "cnn"
@@ -57,7 +57,7 @@ def content(
         "others": [v for v in names if v != BASELINE] if BASELINE in names else [],
         "attending": [v for v in names if any(_attention(it, v) for it in having[v])],
         "mixing": [
-            names[v] for v in names if any(it.has(v, name) for it in having[v] for name in MIXERS)
+            names[v] for v in names if any(it.metrics[v]["mixes_places"] for it in having[v])
         ],
         "published": _published(found),
         "loss_heads": [head for it in found for head in _heads(it)],

@@ -37,10 +37,6 @@ ATTENTION = {
 MIXING = {"from patch": "from the patch", "to patch": "to the patch", "from afar": "from afar"}
 """What people call attention that leaves or reaches chosen cells."""
 
-MIXERS = ("from patch", "strips")
-"""Maps of layers that mix places: a cell behind one holds what it brought there from everywhere.
-A layer without maps may mix places, too; `mixes_places` of the metrics says what each does."""
-
 
 def seed_table(results: Results) -> pd.DataFrame:
     """Return one row a variant and seed: `variant`, `seed` and each of `MEASURES`."""

@@ -11,13 +11,17 @@ from multiprocessing import active_children, get_context
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from whitepatch import paths, programs
 from whitepatch.cells.filling import num_workers
 from whitepatch.cells.worker import Order
 from whitepatch.data import manifest
 from whitepatch.data.images import DeviceImages
+from whitepatch.data.layout import SIDE
 from whitepatch.errors import UserError
 from whitepatch.files import replacing, write_json
 from whitepatch.maps import evaluation
@@ -66,6 +70,7 @@ def main(name: str, variant: str) -> None:
             "variant": variant,
             "title": title(variant),
             "num_parameters": sum(weight.numel() for weight in network.parameters()),
+            "megaflops": megaflops(network),
             "mixes_places": mixes_places(network),
             "images": json.loads(paths.origin(name).read_text(encoding="utf-8")),
             "protocol": protocol(experiment),
@@ -167,6 +172,18 @@ def evaluate_seed(name: str, variant: str, seed: int) -> Evaluated:
         for key, values in probed.arrays.items()
     }
     return numbers, answer | seen | attributed | probes
+
+
+def megaflops(network: Classifier) -> float:
+    """Return what a picture costs: operations of convolutions and matrix products, in millions.
+
+    A product and its sum are two operations; a training step takes about three times as many.
+    """
+    counter, device = FlopCounterMode(display=False), network.head.weight.device
+    # the fused kernel of attention is not counted, its parts are
+    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
+        network.eval()(torch.zeros(1, 3, SIDE, SIDE, device=device))
+    return round(counter.get_total_flops() / 1e6, 1)
 
 
 def _record(name: str, variant: str) -> Any:
