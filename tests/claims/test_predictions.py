@@ -8,8 +8,9 @@ from helpers.networks import additive, constant, right, swept
 from numpy.testing import assert_array_equal
 from scipy.stats import norm
 
+from whitepatch.claims import hypotheses
 from whitepatch.claims.crossed import Crossed
-from whitepatch.claims.predictions import CEILING, PREDICTIONS, Quantity, judge
+from whitepatch.claims.predictions import CEILING, PREDICTIONS, Quantity
 from whitepatch.claims.swept import CONTRAST, PATCHED, SIZE, measured
 from whitepatch.claims.threshold import curve
 
@@ -19,8 +20,12 @@ def at(value, width=0.01):
     return Crossed(value, value + np.linspace(-width, width, 9999), 5, 8)
 
 
+def judge(find):
+    return hypotheses.judge(PREDICTIONS, find)
+
+
 def outcomes(sweeps):
-    return {it.prediction.text: it.outcome for it in judge(measured(sweeps))}
+    return {it.hypothesis.text: it.outcome for it in judge(measured(sweeps))}
 
 
 def test_predictions_are_all_different_and_ask_of_sweeps_that_are_there(everything):

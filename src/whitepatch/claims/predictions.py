@@ -1,47 +1,15 @@
-"""What was predicted of the sweeps before they ran, and the rule that decides each prediction.
+"""What was predicted of the sweeps before they ran; `hypotheses` has the rule that decides.
 
-A prediction is one or several statements of one form: a number lies above a level, or below it. It
-holds if all do, and fails if one is contradicted; then as now by a two-sided p-value of at most
-0.05 behind Holm's correction for the number of all predictions, those that have not run yet
-included. Anything else is open. The p-value of a prediction that looks true is the highest of its
-statements' (all must hold); of one that looks false, the lowest of those that are contradicted,
-times the number of its statements.
-
-They were written with pilots in view, which docs/second-edition.md lists, and committed before the
-first of these sweeps ran.
+The predictions were written with pilots in view, which docs/second-edition.md lists, and committed
+before the first of these sweeps ran.
 """
 
-__all__ = [
-    "AVERAGING",
-    "CEILING",
-    "CHANCE",
-    "PREDICTIONS",
-    "SELECTING",
-    "Judged",
-    "Prediction",
-    "Quantity",
-    "Statement",
-    "judge",
-]
+__all__ = ["AVERAGING", "CEILING", "CHANCE", "PREDICTIONS", "SELECTING", "Quantity", "sweep_of"]
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from whitepatch.claims.crossed import Crossed
-from whitepatch.claims.statistics import ALPHA, holm
-
-Outcome: TypeAlias = Literal["holds", "fails", "open", "not run"]
-Group: TypeAlias = Literal[
-    "averaging is blind",
-    "selecting notices",
-    "a maximum is enough",
-    "averaging is steeper",
-    "a sum cannot compare",
-    "others compare",
-    "most know no places",
-    "positions are known",
-]
+from whitepatch.claims.hypotheses import Hypothesis, Statement
 
 AVERAGING = ("cnn", "mha_uniform")
 """What these hand to the head is a mean over all places alike."""
@@ -79,70 +47,23 @@ class Quantity:
     levels: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True)
-class Statement:
-    """On which side of a level a number lies."""
-
-    quantity: Quantity
-    side: Literal["above", "below"]
-    level: float
-
-    def looks_true(self, found: Crossed) -> bool:
-        """Say whether the number, as measured, lies on this side."""
-        return found.value > self.level if self.side == "above" else found.value < self.level
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Statements that must all be true.
-
-    Attributes:
-        group: What it is of a kind with.
-        text: What is predicted, in a sentence; variants stand in braces.
-        statements: What that means.
-    """
-
-    group: Group
-    text: str
-    statements: tuple[Statement, ...]
-
-    @property
-    def sweep(self) -> str:
-        """The sweep that answers it."""
-        return self.statements[0].quantity.sweep
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A prediction, and what came of it.
-
-    Attributes:
-        prediction: Which.
-        outcome: By the rule.
-        p: Of the outcome, adjusted for the number of predictions; 1 of what has not run.
-        numbers: What each statement speaks of, as measured; none of what has not run.
-    """
-
-    prediction: Prediction
-    outcome: Outcome
-    p: float = 1.0
-    numbers: tuple[Crossed, ...] = field(default=())
+Prediction: TypeAlias = Hypothesis[Quantity]
 
 
 AT_FOUR = (("patch.size", 4.0),)
 
 
-def _at_chance(group: Group, text: str, quantity: Quantity) -> Prediction:
+def _at_chance(group: str, text: str, quantity: Quantity) -> Prediction:
     low, high = CHANCE
     both = Statement(quantity, "above", low), Statement(quantity, "below", high)
     return Prediction(group, text, both)
 
 
-def _above(group: Group, text: str, level: float, *quantities: Quantity) -> Prediction:
+def _above(group: str, text: str, level: float, *quantities: Quantity) -> Prediction:
     return Prediction(group, text, tuple(Statement(it, "above", level) for it in quantities))
 
 
-def _below(group: Group, text: str, level: float, *quantities: Quantity) -> Prediction:
+def _below(group: str, text: str, level: float, *quantities: Quantity) -> Prediction:
     return Prediction(group, text, tuple(Statement(it, "below", level) for it in quantities))
 
 
@@ -228,33 +149,6 @@ PREDICTIONS = (*SIZE, *THRESHOLD, *COMPARE, *ARRANGE)
 """All of them, in the order of the questions."""
 
 
-def judge(measured: Callable[[Quantity], Crossed | None]) -> list[Judged]:
-    """Say what came of every prediction.
-
-    Args:
-        measured: Returns a number with its interval, or None if its sweep has not run.
-    """
-    raw = [_judged(it, [measured(one.quantity) for one in it.statements]) for it in PREDICTIONS]
-    adjusted = holm([one.p for one in raw])
-    return [
-        Judged(
-            one.prediction,
-            one.outcome if one.outcome == "not run" or p <= ALPHA else "open",
-            p,
-            one.numbers,
-        )
-        for one, p in zip(raw, adjusted, strict=True)
-    ]
-
-
-def _judged(prediction: Prediction, found: Sequence[Crossed | None]) -> Judged:
-    """Judge a prediction as if it were the only one."""
-    numbers = tuple(it for it in found if it is not None)
-    if len(numbers) < len(found):
-        return Judged(prediction, "not run")
-    pairs = list(zip(prediction.statements, numbers, strict=True))
-    p_values = [it.p_value(one.level) for one, it in pairs]
-    against = [p for p, (one, it) in zip(p_values, pairs, strict=True) if not one.looks_true(it)]
-    if against:
-        return Judged(prediction, "fails", min(1.0, min(against) * len(pairs)), numbers)
-    return Judged(prediction, "holds", max(p_values), numbers)
+def sweep_of(prediction: Prediction) -> str:
+    """Return the sweep that answers a prediction."""
+    return prediction.statements[0].quantity.sweep

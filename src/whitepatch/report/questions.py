@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from whitepatch.claims.predictions import CEILING, PREDICTIONS, Group, Judged, judge
+from whitepatch.claims.hypotheses import Judged, judge
+from whitepatch.claims.predictions import CEILING, PREDICTIONS, Quantity, sweep_of
 from whitepatch.claims.swept import Swept, measured
 from whitepatch.figures.tasks import Task
 from whitepatch.report.numbers import Number, Source, constant
@@ -61,20 +62,20 @@ class Questions:
         }
 
     @cached_property
-    def judged(self) -> list[Judged]:
+    def judged(self) -> list[Judged[Quantity]]:
         """What came of every prediction."""
-        return judge(measured(self.sweeps))
+        return judge(PREDICTIONS, measured(self.sweeps))
 
-    def outcomes(self, group: Group) -> dict[str, list[str]]:
+    def outcomes(self, group: str) -> dict[str, list[str]]:
         """Return the variants that the predictions of a group are of, by outcome."""
         found: dict[str, list[str]] = {}
         for it in self.judged:
-            if it.prediction.group == group:
-                variant = it.prediction.statements[0].quantity.variant
+            if it.hypothesis.group == group:
+                variant = it.hypothesis.statements[0].quantity.variant
                 found.setdefault(it.outcome, []).append(variant)
         return found
 
-    def holds(self, *groups: Group) -> bool:
+    def holds(self, *groups: str) -> bool:
         """Say whether all predictions of some groups hold."""
         return all(set(self.outcomes(group)) == {"holds"} for group in groups)
 
@@ -115,10 +116,10 @@ class Questions:
         """Return a row for each prediction: its text, outcome, numbers, and adjusted p."""
         rows: list[list[str | Number]] = []
         for it in self.judged:
-            where = Source(f"sweeps/{it.prediction.sweep}.npz", "logits")
+            where = Source(f"sweeps/{sweep_of(it.hypothesis)}.npz", "logits")
             numbers = [Number.crossed(one, 2, where) for one in it.numbers]
             p = Number.fixed(it.p, 3, where, form="p of the crossed bootstrap, Holm")
-            text = it.prediction.text.format_map(_Titles(self.titles))
+            text = it.hypothesis.text.format_map(_Titles(self.titles))
             rows.append([text, it.outcome, *numbers[:1], p] if numbers else [text, it.outcome])
         return rows
 

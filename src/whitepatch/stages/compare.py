@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from whitepatch import paths
-from whitepatch.claims.predictions import PREDICTIONS
+from whitepatch.claims.predictions import PREDICTIONS, sweep_of
 from whitepatch.claims.swept import Swept
 from whitepatch.errors import UserError
 from whitepatch.figures import palette, style
@@ -24,7 +24,7 @@ from whitepatch.stages import run
 SIZES = ("size", "demo-size")
 """Sweeps over the size of the patch; the first that has run is drawn."""
 
-ASKED = {*TASKS, *(it.sweep for it in PREDICTIONS)}
+ASKED = {*TASKS, *map(sweep_of, PREDICTIONS)}
 """The sweeps that the page's questions are asked of."""
 
 
