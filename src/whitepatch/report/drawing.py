@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from whitepatch.claims.statistics import Interval
 from whitepatch.figures.clean import channel_gates, clean_maps
+from whitepatch.figures.costs import costs
 from whitepatch.figures.emergence import emergence
 from whitepatch.figures.errors import errors, learning_curves
 from whitepatch.figures.hardest import Hard, hardest
@@ -64,6 +65,7 @@ def draw(
     drawn = {
         "errors": errors(table, titles, _intervals(table), _published(results)),
         "learning_curves": learning_curves(histories, titles),
+        "costs": costs(histories, titles, _teraflops(results)),
         "localization": localization(map_table(results), looking, titles),
         "attention": attention_panel(panel, maps, looking, titles, FIRST, range(len(panel))),
         "emergence": emergence(
@@ -130,6 +132,12 @@ def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:
         }
         for column in ("min_test_loss", "accuracy")
     }
+
+
+def _teraflops(results: Results) -> dict[str, float]:
+    """Return what an epoch of training takes each variant: forwards, and twice that backwards."""
+    images = results.experiment.split.numbers()["train"]
+    return {name: 3 * images * it["megaflops"] / 1e6 for name, it in results.metrics.items()}
 
 
 def _published(results: Results) -> dict[str, float]:
