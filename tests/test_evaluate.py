@@ -98,6 +98,18 @@ def test_so_many_seeds_at_once_give_the_same_bytes(workers):
     assert not any(key.startswith("map/trunk") for key in arrays), "too large to keep"
 
 
+def test_decisions_on_the_first_patched_pictures_alone_are_attributed(workers, monkeypatch):
+    workers(1)
+    monkeypatch.setattr(evaluate, "ATTRIBUTED", 1)
+    evaluate.main("demo", VARIANT)
+    metrics, arrays = written()
+    for place, seed in enumerate(json.loads(metrics)["seeds"].values()):
+        scored = ~np.isnan(arrays["score/trunk length/auc"][place])
+        patched = np.flatnonzero(~np.isnan(arrays["score/evidence/auc"][place]))
+        assert np.flatnonzero(scored).tolist() == patched[:1].tolist()
+        assert seed["attributions"]["num_pictures"] == len(patched[:1])
+
+
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 

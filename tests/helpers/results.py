@@ -30,6 +30,7 @@ def attributions(seed, variant):
         }
 
     return {
+        "num_pictures": 20,
         "trained": scored("input IG grey", "input IG black"),
         "untrained": scored("input IG grey"),
         "redrawn": scored(),

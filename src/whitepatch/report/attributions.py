@@ -21,16 +21,17 @@ def attributed(results: Results) -> dict[str, Any]:
     """Return what the section is filled with; all scores are pixel AUCs.
 
     Returns:
-        `trained` and `untrained`: a table with a row a variant, as `head` and `rows`; that of the
-        trained has the error of completeness, too. `attending`: rows of the variants that attend
-        between cells. `undefined`: the variants without CAM. `spans`: by network and map, the
-        lowest and the highest mean of the variants that have it.
+        `pictures`: how many of a seed. `trained` and `untrained`: a table with a row a variant, as
+        `head` and `rows`; that of the trained has the error of completeness, too. `attending`: rows
+        of the variants that attend between cells. `undefined`: the variants without CAM. `spans`:
+        by network and map, the lowest and the highest mean of the variants that have it.
     """
     attending = [v for v in results.metrics if set(OF_VALUES) <= set(_names(results, v))]
     groups = {"trunk length": list(results.metrics), "value norm": attending}
     return {
         **{who: _table(results, who) for who in WHO},
         "attending": [_attending(results, variant) for variant in attending],
+        "pictures": results.common("attributions.num_pictures", 0),
         "undefined": [t for v, t in results.titles.items() if not results.has(v, "evidence")],
         "spans": {
             who: {

@@ -41,6 +41,9 @@ from whitepatch.training.loop import predict
 Arrays = dict[str, NDArray[Any]]
 """By name, one number or map an image."""
 
+ATTRIBUTED = 20
+"""Patched pictures of a seed whose decisions are attributed; each takes a hundred gradients."""
+
 Evaluated: TypeAlias = tuple[dict[str, Any], Arrays]
 """The numbers of a seed, and what there is image by image."""
 
@@ -218,33 +221,36 @@ def _attributed(
 
     Untrained networks are asked for less of Integrated Gradients, which take longest.
     """
-    patched = images.at(images.labels > 0)
+    asked = images.labels > 0
+    asked &= asked.cumsum(0) <= ATTRIBUTED
+    patched = images.at(asked)
     truth = Truth.of(patched)
     trained = attribute(network, patched, BASELINES)
     others = {"untrained": attribute(untrained, patched, ("grey",))}
     others["redrawn"] = attribute(fresh, patched)
     scores = evaluation.map_scores(trained.maps, truth)
     numbers: dict[str, Any] = {
+        "num_pictures": len(patched),
         "trained": evaluation.means(scores),
         "completeness": trained.completeness,
     }
     for who, it in others.items():
         numbers[who] = evaluation.means(evaluation.map_scores(it.maps, truth))
-    return numbers, _by_image(scores, Truth.of(images).patched)
+    return numbers, _by_image(scores, asked.cpu().numpy())
 
 
-def _by_image(scores: evaluation.Scores, patched: NDArray[np.bool_]) -> Arrays:
+def _by_image(scores: evaluation.Scores, scored: NDArray[np.bool_]) -> Arrays:
     return {
-        f"score/{name}/{kind}": _on_all(values, patched)
+        f"score/{name}/{kind}": _on_all(values, scored)
         for name, kinds in scores.items()
         for kind, values in kinds.items()
     }
 
 
-def _on_all(values: NDArray[Any], patched: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return values of the patched images as values of all, NaN where there is no patch."""
-    found = np.full(patched.shape, np.nan, values.dtype)
-    found[patched] = values
+def _on_all(values: NDArray[Any], scored: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return values of the images that were scored as values of all, NaN elsewhere."""
+    found = np.full(scored.shape, np.nan, values.dtype)
+    found[scored] = values
     return found
 
 
