@@ -10,7 +10,7 @@ from whitepatch.claims.statistics import Interval
 from whitepatch.figures import palette, style
 from whitepatch.figures.errors import errors, errors_by_experiment
 from whitepatch.figures.hardest import Hard, hardest
-from whitepatch.figures.panels import Panel, attention_panel, prediction_panel
+from whitepatch.figures.panels import Panel, attention_panel, draw_map, prediction_panel
 
 
 def test_the_outline_lies_on_the_patch_and_only_where_there_is_one():
@@ -191,3 +191,16 @@ def test_an_experiment_without_a_variant_leaves_its_row_empty():
     for axes, rows in zip(figure.axes, ([cnn, cbam], [cbam]), strict=True):
         dots = [line for line in axes.lines if line.get_marker() == "o"]
         assert [(line.get_color(), *line.get_ydata()) for line in dots] == rows
+
+
+def test_a_second_lit_cell_of_an_attention_map_can_be_seen():
+    values = np.zeros((24, 24))
+    values[3, 4], values[20, 7] = 1, 0.1
+    axes, linear = style.new(2, 2).subplots(1, 2)
+    draw_map(axes, values, signed=False)
+    draw_map(linear, values, signed=False, power=1)
+    shown = [it.images[0].norm(values) for it in (axes, linear)]
+    assert shown[0][20, 7] == pytest.approx(0.1**0.5)
+    assert shown[1][20, 7] == pytest.approx(0.1)
+    assert shown[0].min() == 0
+    assert shown[0].max() == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ NAMES = {
 
 Maps = Mapping[str, Mapping[str, NDArray[Any]]]
 """By variant, the arrays that its evaluation saved; `map/<name>` is [seeds, M, H, W]."""
+
+ROOT = 0.5
+"""Power by which attention is drawn: a few cells may have most of it, and others are to be seen."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def attention_panel(
     """Draw the same pictures in rows, and maps of the variants in columns.
 
     Evidence is red for and blue against a patch, white at zero. Attention runs from black at its
-    lowest to yellow at its highest value; of several heads the mean is drawn. Each map has its
-    own scale.
+    lowest to yellow at its highest value, on a scale of square roots; of several heads the mean is
+    drawn. Each map has its own scale.
 
     Args:
         panel: The pictures.
@@ -143,7 +147,7 @@ def article_panel(panel: Panel, maps: Maps, titles: Mapping[str, str]) -> Figure
         for row in range(len(panel)):
             for channel in range(3):
                 values = maps[variant][f"map/output {channel + 1}"][0, panel.places[row]]
-                draw_map(grid[row, channel], values, signed=False)
+                draw_map(grid[row, channel], values, signed=False, power=1)
                 panel.outline(grid[row, channel], row, width=0.7)
                 if row == 0:
                     grid[row, channel].set_title(f"{channel + 1}")
@@ -188,10 +192,19 @@ def prediction_panel(
     return figure
 
 
-def draw_map(axes: Axes, values: NDArray[np.floating], *, signed: bool) -> None:
-    """Draw a map on its own scale; a signed one is white at zero, red above and blue below."""
+def draw_map(
+    axes: Axes, values: NDArray[np.floating], *, signed: bool, power: float = ROOT
+) -> None:
+    """Draw a map on its own scale; a signed one is white at zero, red above and blue below.
+
+    Args:
+        axes: Where to.
+        values: [H, W]
+        signed: Whether zero is a middle.
+        power: Of what lies between the lowest and the highest value of an unsigned one.
+    """
     if signed:
         most = np.abs(values).max() or 1.0
         style.picture(axes, values, cmap="RdBu_r", vmin=-most, vmax=most)
     else:
-        style.picture(axes, values, cmap="inferno")
+        style.picture(axes, values, cmap="inferno", norm=PowerNorm(power))
