@@ -1,8 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
+from whitepatch.claims import crossed as module
 from whitepatch.claims.crossed import Crossed, Images, crossed, weights
 
 GENERATOR = np.random.default_rng(3)
@@ -71,3 +75,41 @@ def test_a_draw_in_which_seeds_and_scenes_never_met_is_left_out():
     found = crossed(np.arange(4.0), tested, "folds")
     assert len(found.resamples) < 9999
     assert np.isfinite(found.resamples).all()
+
+
+@pytest.mark.parametrize("block", [7, 9998, 20_000])
+def test_resamples_are_the_same_however_many_are_drawn_at_a_time(block, monkeypatch):
+    values, tested = GENERATOR.normal(size=140), images()
+    expected = crossed(values, tested, "blocks").resamples
+    monkeypatch.setattr(module, "BLOCK", block)
+    found = crossed(values, tested, "blocks").resamples
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    assert len(found) == 9999
+
+
+def test_images_that_are_scenes_of_their_own_take_little_memory():
+    tested = Images(np.arange(3).repeat(2000), np.tile(np.arange(2000), 3))
+    tracemalloc.start()
+    found = crossed(np.tile(np.arange(2000.0), 3), tested, "rows")
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+    assert found.num_scenes == 2000
+    # the mean of 2000 images, all of whose seeds agree
+    expected = np.arange(2000).std() / 2000**0.5
+    assert found.resamples.std() == pytest.approx(expected, rel=0.05)
+
+
+def test_of_a_single_scene_seeds_alone_are_drawn():
+    seeds = np.array([0.0, 0.0, 0.0, 4.0])
+    found = crossed(seeds, Images(np.arange(4), np.zeros(4)), "seeds")
+    # each of four draws is the last seed once in four
+    np.testing.assert_array_equal(np.unique(found.resamples), [0, 1, 2, 3, 4])
+    assert (found.resamples == 0).mean() == pytest.approx(0.75**4, abs=0.02)
+
+
+def test_what_is_called_detectable_is_found_in_eight_cases_of_ten():
+    generator = np.random.default_rng(5)
+    found = Crossed(0.0, np.sort(generator.normal(0, 3, 9999)), 5, 7)
+    assert found.detectable == pytest.approx(3 * (1.959964 + 0.841621), rel=0.03)
+    measured = generator.normal(found.detectable, 3, 9999)
+    assert (2 * norm.sf(np.abs(measured) / 3) < 0.05).mean() == pytest.approx(0.8, abs=0.02)
