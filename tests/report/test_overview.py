@@ -3,7 +3,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from helpers.results import index, report, results_of
+from helpers.results import index
 
 from whitepatch import params, paths
 from whitepatch.report.results import published, read, why_not
@@ -17,7 +17,6 @@ def test_experiments_stand_side_by_side_and_beside_the_article(results):
     assert "| <b> | 0.3125 | 0.5000 ± 0.3536 | 0.5000 ± 0.3536 |" in page.markdown
     assert 'title="photos/metrics/b.json: seeds.*.min_test_loss">0.5000 ± 0.3536<' in page.html
     assert "| <aa> | – |" in page.markdown, "the article does not have it"
-    assert "Against" not in page.markdown, "nothing to set them against"
     attention = page.markdown.partition("Attention is")[2]
     assert "<b>" in attention
     assert "<aa>" not in attention, "only what attends to places"
@@ -85,14 +84,6 @@ def test_the_committed_overview_shows_the_committed_results(root):
     assert all(number in text for number in ("0.0541", "0.0421", "0.0143", "0.0280"))
 
 
-def test_differences_are_paired_with_the_plain_cnn_by_hand(results):
-    results.metrics["cnn"] = results.metrics.pop("aa")
-    for variant, losses in (("cnn", (0.5, 0.25)), ("b", (0.25, 0.75))):
-        for seed, loss in zip("01", losses, strict=True):
-            results.metrics[variant]["seeds"][seed]["min_test_loss"] = loss
-    assert "| <b> | +0.1250 |" in index(results).markdown
-
-
 def test_the_articles_own_images_stand_against_its_numbers_by_hand(results):
     for seed, loss in (("0", 0.25), ("1", 0.75)):
         results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
@@ -101,16 +92,3 @@ def test_the_articles_own_images_stand_against_its_numbers_by_hand(results):
     assert "| variant | published | demo | demo − published |" in text
     assert "| <b> | 0.3125 | 0.5000 ± 0.3536 | +0.19 |" in text
     assert re.search(r"\| <aa> \| – \| \S+ ± \S+ \| – \|", text)
-
-
-def test_the_overview_and_the_pages_say_the_same_of_a_difference(everything):
-    """The page has CNN minus a variant, the overview a variant minus CNN."""
-    results = results_of(everything, ("cnn", "mha_linear", "mha_conv1d", "cbam"), num_seeds=6)
-    page, overview = report(results).markdown, index(results).markdown
-    number = r"([+-][0-9.]+) \[([+-][0-9.]+), ([+-][0-9.]+)\]"
-    overview = overview.partition("Against <cnn>")[2]
-    for title in ("<mha_linear>", "<mha_conv1d>", "<cbam>"):
-        planned = re.search(rf"\| <cnn> − {title} \| {number}", page)
-        shown = re.search(rf"\| {title} \| {number}", overview)
-        mean, low, high = map(float, planned.groups())
-        assert tuple(map(float, shown.groups())) == pytest.approx((-mean, -high, -low), abs=1e-4)

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whitepatch.claims.predictions import AVERAGING, SELECTING
-from whitepatch.claims.statistics import difference
-from whitepatch.report.numbers import Number, Source, parameter, seeds
+from whitepatch.report.numbers import Number, Source, parameter
 from whitepatch.report.questions import SMALL, Questions
 from whitepatch.report.results import PLANS, Results
 from whitepatch.report.tables import own_maps
-from whitepatch.report.verdicts import ERROR
 
-BASELINE = "cnn"
-"""The variant that the others are set against."""
+ERROR = "min_test_loss"
+"""The key of the article's error, below a seed."""
 
 
 def content(
@@ -53,8 +51,6 @@ def content(
             it.name: Number.count(it.num_seeds, parameter(it.name, "train.seeds")) for it in found
         },
         "titles": names,
-        "baseline": names.get(BASELINE, BASELINE),
-        "others": [v for v in names if v != BASELINE] if BASELINE in names else [],
         "attending": [v for v in names if any(_attention(it, v) for it in having[v])],
         "mixing": [
             names[v] for v in names if any(it.metrics[v]["mixes_places"] for it in having[v])
@@ -66,7 +62,6 @@ def content(
         "spread": _spread,
         "attention": _attention,
         "evidence": _evidence,
-        "over_baseline": _over_baseline,
     }
 
 
@@ -100,18 +95,6 @@ def _attention(results: Results, variant: str) -> Number | str:
     """Return the pixel ROC-AUC of the first map of attention that a variant names."""
     own = own_maps(results, variant) if variant in results.metrics else []
     return _spread(results, variant, f"maps.{own[0]}.auc", 2) if own else ""
-
-
-def _over_baseline(results: Results, variant: str) -> Number | str:
-    """Return a variant's smallest test loss minus the baseline's, paired by seed."""
-    if variant not in results.metrics or BASELINE not in results.metrics:
-        return ""
-    # by the name of the planned comparison, which so has the same resamples and interval
-    found = difference(
-        results.seeds(variant, ERROR), results.seeds(BASELINE, ERROR), f"{BASELINE} - {variant}"
-    )
-    where = (*seeds(variant, ERROR), *seeds(BASELINE, ERROR))
-    return Number.ranged(found.interval, 4, *where).below(results.name)
 
 
 def _heads(results: Results) -> list[str]:
