@@ -6,7 +6,7 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
-from whitepatch.claims.statistics import Interval
+from whitepatch.claims.crossed import Crossed
 from whitepatch.figures import palette, style
 from whitepatch.figures.errors import errors, errors_by_experiment
 from whitepatch.figures.hardest import Hard, hardest
@@ -111,24 +111,39 @@ class Settled(ConstrainedLayoutEngine):
         pass
 
 
-def test_errors_show_every_seed():
+def test_errors_show_every_seed_and_the_interval():
     table = pd.DataFrame(
         {
             "variant": ["a"] * 3 + ["b"] * 3,
-            "min_test_loss": [0.1, 0.2, 0.3, 0.01, 0.02, 0.03],
+            "loss": [0.1, 0.2, 0.3, 0.01, 0.02, 0.03],
             "accuracy": [0.9] * 6,
         }
     )
-    loss = {name: Interval(0.2, 0.1, 0.25, 3, 0.1) for name in "ab"}
-    intervals = {"min_test_loss": loss, "accuracy": loss}
-    left, _ = errors(table, {"a": "A", "b": "B"}, intervals, {"b": 0.05}).axes
+    found = {
+        name: Crossed(0.2, np.linspace(centre - 0.1, centre + 0.1, 9999), 3, 7)
+        for name, centre in (("a", 0.2), ("b", 0.5))
+    }
+    left, right = errors(table, {"a": "A", "b": "B"}, {"loss": found, "accuracy": found}).axes
     drawn = [list(line.get_xdata()) for line in left.lines]
     assert drawn[0] == pytest.approx([0.1, 0.2, 0.3])
     assert drawn[1] == pytest.approx([0.2, 0.2])
-    assert drawn[4:] == [[0.1, 0.25], [0.1, 0.25], [0.05]], "intervals, then the article's number"
+    intervals = [list(line.get_xdata()) for line in left.lines if line.get_marker() == "|"]
+    assert intervals == [pytest.approx(it, abs=1e-3) for it in ([0.105, 0.295], [0.405, 0.595])]
+    assert [axes.get_xlabel().split(":")[0] for axes in (left, right)] == [
+        "test loss (nats)",
+        "test accuracy",
+    ]
     marks = [it.get_text() for it in left.figure.legends[0].get_texts()]
-    assert marks == ["a seed", "mean", "95 % interval", "the article's number"]
-    assert left.lines[-1].get_ydata() == [1]
+    assert marks == ["a seed", "mean", "95 % interval"]
+
+
+def test_the_articles_numbers_are_marked_beside_smallest_losses():
+    table = pd.DataFrame({"variant": ["cnn", "cbam"], "min_test_loss": [0.5, 0.25]})
+    titles = {"cnn": "CNN", "cbam": "CBAM"}
+    figure = errors_by_experiment({"x": table}, titles, {"x": ""}, {"x": {"cbam": 0.05}})
+    (diamond,) = (line for line in figure.axes[0].lines if line.get_marker() == "D")
+    assert (*diamond.get_xdata(), *diamond.get_ydata()) == (0.05, 1)
+    assert figure.legends[0].get_texts()[-1].get_text() == "the article's number"
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):

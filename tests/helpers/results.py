@@ -140,25 +140,32 @@ def histories_of(results, num_epochs=4):
     }
 
 
-def losses_of(results):
-    """Return losses of 13 images of two subjects; the first, `sky`, has nearly all loss."""
+def losses_of(results, **logits):
+    """Return losses of 13 images of two subjects; the first, `sky`, has nearly all loss.
+
+    What a variant is given is added to its logits where there is a patch: the more, the better.
+    """
     labels = np.arange(13) % 2
-    logits = np.where(labels > 0, 3.0, -3.0)
-    logits[0] = 30.0
-    each = {"logits": logits, "labels": labels, "rows": np.arange(13)}
-    maps = {name: np.stack([values] * results.num_seeds) for name, values in each.items()}
+    plain = np.where(labels > 0, 3.0, -3.0)
+    plain[0] = 30.0
+
+    def saved(variant):
+        values = {"logits": plain + logits.get(variant, 0) * labels, "labels": labels}
+        values["rows"] = np.arange(13)
+        return {name: np.stack([it] * results.num_seeds) for name, it in values.items()}
+
     subjects = np.array([["sky", "sky", *["cat"] * 11]] * results.num_seeds)
-    return Losses.of(dict.fromkeys(results.metrics, maps), subjects, Source("y.bin", "label"))
+    maps = {variant: saved(variant) for variant in results.metrics}
+    return Losses.of(maps, subjects, Source("y.bin", "label"))
 
 
-def report(results, histories=None, verdicts=None, brightest=254, figures=()):
+def report(results, histories=None, losses=None, brightest=254, figures=()):
     """Return the page of results, with pictures of three bytes."""
     histories = histories or histories_of(results)
     filled = content.content(
         results,
         histories,
-        verdicts or judge(results, histories),
-        losses_of(results),
+        judge(results, histories, losses or losses_of(results)),
         Number.count(brightest, Source("data/split/demo.csv", "image")),
         figures,
         [("a.csv", "split@demo", "0cc1")],

@@ -4,18 +4,17 @@ import gc
 import math
 import re
 from collections import defaultdict
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
-from helpers.results import histories_of, index, report, results_of
+from helpers.results import histories_of, index, losses_of, report, results_of
 from jinja2 import FileSystemLoader
 
-from whitepatch.claims.measured import Estimate, Measured
-from whitepatch.claims.rules import PRINTED
+from whitepatch.claims.article import HYPOTHESES, PRINTED, Quantity
 from whitepatch.claims.statistics import Interval
 from whitepatch.report import page
 from whitepatch.report.numbers import Number, Source
-from whitepatch.report.verdicts import ORIGINS, origins
+from whitepatch.report.verdicts import judge, origins
 
 ARXIV = ("1512.04150", "1610.02391", "2011.08891", "1703.01365", "1908.04211", "2004.05916")
 ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "MD5", "Conv1d", *ARXIV, ".1f", "%d")
@@ -23,10 +22,9 @@ ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "MD5", "Conv1d", *ARXIV,
 
 MAY_STAY = (
     "p of the",
-    "p, adj",
-    "probability",
+    "ratio",
+    "highest",
     "seeds b",
-    "seeds by",
     "chosen",
     "count of",
     "numbers",
@@ -48,11 +46,37 @@ def test_forms_by_hand():
     assert Number.count(12345, here).text == "12,345"
     assert Number.percent(0.125, here).text == "12 %"
     assert Number.signed(-0.01234, 2, here).text == "-0.012"
-    one = Interval(0.5, float("nan"), float("nan"), 1, float("nan"))
-    assert Number.ranged(one, 1, here).text == "+0.5"
-    several = Interval(0.5, -0.25, 1.0, 4, 0.1)
-    assert Number.ranged(several, 2, here).text == "+0.50 [-0.25, +1.00]"
-    assert Number.ranged(several, 1, here, signed=False).text == "0.5 [-0.2, 1.0]"
+    one = Interval(0.5, float("nan"), float("nan"), 1)
+    assert Number.ranged(one, 1, here).text == "0.5"
+    several = Interval(0.5, -0.25, 1.0, 4)
+    assert Number.ranged(several, 2, here).text == "0.50 [-0.25, 1.00]"
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "words"),
+    [
+        (0.04, 1.0, "hardly anything beside"),
+        (0.3, 3.0, "about a tenth of"),
+        (0.4, 2.0, "about a fifth of"),
+        (1.0, 4.0, "about a quarter of"),
+        (1.0, 3.0, "about a third of"),
+        (0.4, 1.0, "about a third of"),
+        (0.43, 1.0, "about half of"),
+        (0.5, 1.0, "about half of"),
+        (2.0, 3.0, "about two thirds of"),
+        (0.75, 1.0, "about three quarters of"),
+        (0.9, 1.0, "a little below"),
+        (1.04, 1.0, "about the same as"),
+        (1.1, 1.0, "a little above"),
+        (1.4, 1.0, "1.4 times"),
+        (6.0, 0.5, "12.0 times"),
+        (0.0, 0.0, "zero, like"),
+        (0.1, 0.0, "above zero, unlike"),
+        (0.0, 0.1, "zero, unlike"),
+    ],
+)
+def test_how_two_numbers_compare_in_words(value, other, words):
+    assert Number.times(value, other, Source("a", "b")).text == words
 
 
 @pytest.fixture
@@ -123,16 +147,27 @@ def test_templates_have_hardly_a_digit(root):
         assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 120
 
 
-def test_every_measure_of_a_claim_has_an_origin():
-    assert ORIGINS.keys() == {field.name for field in fields(Measured)}
-    interval = Interval(0.5, 0.25, 0.75, 6, 0.1)
-    found = origins(Estimate(interval, (("error", "cnn"), ("unrest", "cbam"))))
+def test_every_number_of_a_claim_has_an_origin(inputs):
+    results, histories = inputs
+    by_seed = judge(results, histories, losses_of(results)).by_seed
+    for quantity in (one.quantity for it in HYPOTHESES for one in it.statements):
+        files = {it.file.partition("/")[0] for it in origins(quantity, "demo")}
+        assert files == {
+            "loss": {"maps", "data"},
+            "rises": {"history"},
+            "excess": {"history"},
+        }.get(quantity.measure, {"metrics"})
+        assert (quantity.measure in by_seed) == ("maps" not in files)
+    found = origins(Quantity("rises", "cnn", "cbam"), "demo")
     assert [(it.file, it.key) for it in found] == [
-        ("metrics/cnn.json", "seeds.*.min_test_loss"),
+        ("history/cnn.csv", "test_loss"),
         ("history/cbam.csv", "test_loss"),
     ]
-    with pytest.raises(KeyError, match="newest"):
-        origins(Estimate(interval, (("newest", "cnn"),)))
+    found = origins(Quantity("output", "cbam", less="untrained"), "demo")
+    assert [it.key for it in found] == [
+        "seeds.*.maps.output *.auc",
+        "seeds.*.untrained_maps.output *.auc",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +180,10 @@ def inputs(everything):
     return replace(results, experiment=experiment), histories_of(results)
 
 
-def printed(results, histories):
+def printed(results, histories, losses=None):
     """Return what the pages print, by origin and form."""
     found = defaultdict(list)
-    for number in report(results, histories).numbers + index(results).numbers:
+    for number in report(results, histories, losses).numbers + index(results).numbers:
         found[number.sources, number.form].append(number.text)
     return found
 
@@ -173,9 +208,7 @@ def changed(branch, path):
 def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch):
     # as true, and faster
     monkeypatch.setattr("whitepatch.claims.statistics.RESAMPLES", 99)
-    monkeypatch.setattr(
-        "whitepatch.claims.statistics._detectable", lambda seeds, _: float(seeds.std())
-    )
+    monkeypatch.setattr("whitepatch.claims.crossed.RESAMPLES", 999)
     monkeypatch.setattr("whitepatch.report.page._html", lambda *_: "")
     gc.freeze()  # statsmodels collects garbage with every correction
     results, histories = inputs
@@ -210,16 +243,19 @@ def test_a_number_that_changes_changes_exactly_what_names_it(inputs, monkeypatch
         histories["mha_linear"] = intact.copy()
         histories["mha_linear"].loc[3, column] = value
         moved |= check(before, results, histories, [("history/mha_linear.csv", column)])
+    histories["mha_linear"] = intact
+    other = losses_of(results, mha_linear=-4.0)
+    moved |= check(before, results, histories, [("maps/mha_linear.npz", "logits")], other)
     # nothing names an input in vain
-    ours = ("*", "mha_linear.json", "mha_linear.csv", "published.csv")
+    ours = ("*", "mha_linear.json", "mha_linear.csv", "mha_linear.npz", "published.csv")
     named = {source for sources, _ in before for source in sources if source.file.endswith(ours)}
     assert named <= moved
     gc.unfreeze()
 
 
-def check(before, results, histories, inputs):
+def check(before, results, histories, inputs, losses=None):
     """What does not name an input must stay, what names one must move; return who moved."""
-    after = printed(results, histories)
+    after = printed(results, histories, losses)
     found = set()
     for origin in before.keys() | after.keys():
         sources, form = origin

@@ -4,7 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.results import losses_of
 
+from whitepatch.claims.article import Quantity
 from whitepatch.maps.scores import SCORES
 from whitepatch.report.tables import (
     comparison,
@@ -15,7 +17,7 @@ from whitepatch.report.tables import (
     score_table,
     seed_table,
 )
-from whitepatch.report.verdicts import measured
+from whitepatch.report.verdicts import judge
 
 HISTORIES = {
     variant: pd.DataFrame(
@@ -43,10 +45,16 @@ def test_seed_table_has_a_row_for_each_variant_and_seed(results):
 def test_comparison_by_hand(results):
     for seed, loss in (("0", 0.25), ("1", 0.75)):
         results.metrics["b"]["seeds"][seed]["min_test_loss"] = loss
-    table = comparison(results)
+    found = judge(results, HISTORIES, losses_of(results, b=1.0))
+    table = comparison(results, found.primary)
+    assert list(table["measure"].unique())[:3] == ["loss", "accuracy", "auc"]
     row = table[(table["variant"] == "b") & (table["measure"] == "min_test_loss")].iloc[0]
     assert row.tolist()[2:7] == [2, 0.5, pytest.approx(0.125**0.5), 0.25, 0.75]
     assert row[["low", "high"]].isna().all(), "no interval of two seeds"
+    for measure in ("loss", "accuracy"):
+        row = table[(table["variant"] == "b") & (table["measure"] == measure)].iloc[0]
+        crossed = found.measure(Quantity(measure, "b"))
+        assert row[["low", "high"]].tolist() == [crossed.low, crossed.high]
 
 
 def test_map_table_keeps_trained_and_untrained_apart(results):
@@ -77,19 +85,36 @@ def test_features_count_both_directions(results):
 def test_what_decides_by_hand(results):
     for seed, auc in (("0", 0.9), ("1", 0.3)):
         results.metrics["b"]["seeds"][seed]["maps"]["output 1"]["auc"] = auc
-    found = measured(results, HISTORIES)
-    np.testing.assert_allclose(found.excess["b"], [0.5 / 0.2 - 1, 0])
-    np.testing.assert_allclose(found.unrest["b"], [0.1, 0])
-    np.testing.assert_allclose(found.output["b"], [0.8, 0.4])
-    losses = [results.metrics["b"]["seeds"][seed]["min_test_loss"] for seed in ("0", "1")]
-    assert found.error["b"].tolist() == losses
+        results.metrics["b"]["seeds"][seed]["maps"]["input 1"]["auc"] = 0.625
+    losses = losses_of(results, b=1.0)
+    found = judge(results, HISTORIES, losses)
+    np.testing.assert_allclose(found.by_seed["excess"]["b"], [0.5 / 0.2 - 1, 0])
+    # .8 falls to .2, then rises by .1 and .2, over four epochs; .4 only falls
+    np.testing.assert_allclose(found.by_seed["rises"]["b"], [0.3 / 4, 0])
+    np.testing.assert_allclose(found.by_seed["output"]["b"], [0.8, 0.4])
+    shown = found.measure(Quantity("output", "b", less="input"))
+    assert (shown.value, shown.num_seeds) == (pytest.approx(0.35), 2)
+    assert {*np.round(shown.resamples, 9)} == {0.15, 0.35, 0.55}, "seeds alone are drawn"
+    # thirteen images: 3 or -3 right, but the first, 30 and wrong; b says 4 where there is a patch
+    loss = found.measure(Quantity("loss", "aa", "b"))
+    assert loss.value == pytest.approx(6 / 13 * (np.log1p(np.exp(-3)) - np.log1p(np.exp(-4))))
+    assert found.measure(Quantity("accuracy", "b")).value == pytest.approx(12 / 13)
+    assert loss.num_scenes == 13
+
+
+def test_one_epoch_neither_rises_nor_exceeds(results):
+    first = {name: table[table["epoch"] == 1] for name, table in HISTORIES.items()}
+    found = judge(results, first, losses_of(results)).by_seed
+    assert found["rises"]["b"].tolist() == found["excess"]["b"].tolist() == [0, 0]
 
 
 def test_seeds_are_paired_whatever_their_order(results):
+    expected = judge(results, HISTORIES, losses_of(results)).by_seed["output"]["aa"]
     seeds = results.metrics["aa"]["seeds"]
     results.metrics["aa"]["seeds"] = dict(reversed(seeds.items()))
-    found = measured(results, HISTORIES)
-    assert found.error["aa"].tolist() == [seeds[seed]["min_test_loss"] for seed in ("0", "1")]
+    found = judge(results, HISTORIES, losses_of(results)).by_seed["output"]["aa"]
+    assert found.tolist() == expected.tolist()
+    assert found[0] != found[1]
 
 
 def test_scores_are_tidy(results):

@@ -1,8 +1,12 @@
 """What MLflow is to show, without a pipeline; with one: tests/test_pipeline.py."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from whitepatch import paths
 from whitepatch.errors import UserError
 from whitepatch.params import of_protocol, protocol
 from whitepatch.tracking import replay
@@ -24,3 +28,18 @@ def test_a_model_always_has_two_pictures_to_try_it_on():
     np.testing.assert_array_equal(first, pictures[0])
     np.testing.assert_array_equal(second, pictures[0])
     assert replay._several(pictures).dtype == np.float32
+
+
+def test_a_summary_has_the_first_number_of_every_claim(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths.report("x").mkdir(parents=True)
+    numbers = [{"value": 0.5, "low": 0.25, "high": 0.75}, {"value": 7.0, "low": 6.0, "high": 8.0}]
+    claims = {"claims": [{"id": "6 as stated", "statements": numbers}]}
+    (paths.report("x") / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    row = {"variant": "cnn", "measure": "auc", "mean": 0.9, "low": np.nan, "high": np.nan}
+    assert replay._totals("x", pd.DataFrame([row])) == {
+        "summary/cnn auc": 0.9,
+        "claim/6 as stated": 0.5,
+        "interval of claim/6 as stated low": 0.25,
+        "interval of claim/6 as stated high": 0.75,
+    }

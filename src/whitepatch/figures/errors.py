@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from whitepatch.claims.statistics import Interval
+from whitepatch.claims.crossed import Crossed
 from whitepatch.figures import palette, style
 
 LINES = {"train": ":", "validation": "--", "test": "o-"}
@@ -24,37 +24,31 @@ DIAMOND: dict[str, Any] = {"marker": "D", "ls": "", "mfc": "white", "mec": style
 def errors(
     table: pd.DataFrame,
     titles: Mapping[str, str],
-    intervals: Mapping[str, Mapping[str, Interval]],
-    published: Mapping[str, float],
+    primary: Mapping[str, Mapping[str, Crossed]],
 ) -> Figure:
-    """Draw smallest test loss and test accuracy: a dot for each seed, a bar for the mean.
+    """Draw test loss and accuracy of the chosen epoch: a dot for each seed, a bar for the mean.
 
-    A line under the dots is the 95 % interval of the mean, if there is one; a diamond is the
-    article's number.
+    A line under the dots is the 95 % interval over seeds and scenes.
 
     Args:
-        table: One row a variant and seed, with `variant`, `min_test_loss` and `accuracy`.
+        table: One row a variant and seed, with `variant`, `loss` and `accuracy`.
         titles: What to call each variant, in order from top to bottom.
-        intervals: By column of the table, then by variant.
-        published: The article's smallest test losses by variant; none where they do not compare.
+        primary: By column of the table, then by variant.
     """
     figure = style.new(10, 1.3 + 0.5 * len(titles))
     left, right = figure.subplots(1, 2, sharey=True)
-    _dots(left, table, "min_test_loss", titles)
-    left.set(xlabel="smallest test loss (nats): lower is better")
+    for axes, column in ((left, "loss"), (right, "accuracy")):
+        _dots(axes, table, column, titles)
+        for place, variant in enumerate(titles):
+            it = primary[column][variant]
+            colour = palette.colour(variant)
+            axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
+    left.set(xlabel="test loss (nats): lower is better")
     _logarithmic(left)
-    _dots(right, table, "accuracy", titles)
     right.set(xlabel="test accuracy: higher is better")
     left.set_yticks(range(len(titles)), list(titles.values()))
     left.invert_yaxis()
-    for axes, column in ((left, "min_test_loss"), (right, "accuracy")):
-        for place, variant in enumerate(titles):
-            it = intervals[column][variant]
-            colour = palette.colour(variant)
-            axes.plot([it.low, it.high], [place + 0.32] * 2, color=colour, lw=1.5, marker="|", ms=5)
-    _diamonds(left, published, titles)
-    some = intervals["accuracy"].values()
-    _legend(figure, interval=any(np.isfinite(it.low) for it in some), published=bool(published))
+    _legend(figure, interval=True, published=False)
     return figure
 
 

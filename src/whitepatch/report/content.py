@@ -3,20 +3,18 @@
 __all__ = ["content"]
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from whitepatch.claims import representative
-from whitepatch.claims.measured import Pair
-from whitepatch.claims.rules import MARGIN, Claim, Verdict
-from whitepatch.claims.statistics import ALPHA, LEAST_SEEDS, POWER, Difference, Interval
+from whitepatch.claims.statistics import LEAST_SEEDS
 from whitepatch.maps.scores import SCORES
 from whitepatch.report.attributions import attributed
-from whitepatch.report.losses import Losses, by_subject, hardest
-from whitepatch.report.numbers import Number, Source, constant, history, parameter, seeds
+from whitepatch.report.decided import decided
+from whitepatch.report.losses import by_subject, hardest
+from whitepatch.report.numbers import Number, Source, history, logits, parameter, seeds
 from whitepatch.report.results import PLANS, Results, description
-from whitepatch.report.second_look import second_look
 from whitepatch.report.tables import looking_maps, mixing_maps, own_maps
-from whitepatch.report.verdicts import ERROR, ORIGINS, Histories, Verdicts, origins
+from whitepatch.report.verdicts import Histories, Verdicts
 from whitepatch.tracking import naming
 
 
@@ -24,7 +22,6 @@ def content(
     results: Results,
     histories: Histories,
     verdicts: Verdicts,
-    losses: Losses,
     brightest: Number,
     figures: Sequence[str],
     inputs: Sequence[Sequence[str]],
@@ -35,7 +32,6 @@ def content(
         results: Of the experiment.
         histories: Of the same.
         verdicts: Of the same.
-        losses: Of the same, image by image.
         brightest: The highest byte of the test images before they get their patches.
         figures: The names of those that were drawn.
         inputs: The files that the page was made from: path, stage and MD5 sum.
@@ -44,7 +40,6 @@ def content(
     white = patch.value * pixels.scale + pixels.offset
     given = [parameter(results.name, key) for key in ("patch.value", "pixels.*")]
     mixing = [v for v, metrics in results.metrics.items() if metrics["mixes_places"]]
-    pairs = verdicts.pairs
     return {
         "name": results.name,
         "results": results,
@@ -55,19 +50,14 @@ def content(
         "seeds": Number.count(results.num_seeds, parameter(results.name, "train.seeds")),
         "several": results.num_seeds > 1,
         "intervals": results.num_seeds >= LEAST_SEEDS,
-        "subjects": by_subject(results, losses),
-        "hardest": hardest(results, losses),
+        "subjects": by_subject(results, verdicts.losses),
+        "hardest": hardest(results, verdicts.losses),
         "brightest": brightest,
         "white": Number.fixed(white, 0, *given),
         "one_pixel": int(brightest.text) < white,
-        "constants": _constants(results, verdicts),
-        "verdicts": _by_verdict(results, verdicts.claims),
-        "claims": verdicts.claims,
-        "second": second_look(results, histories, verdicts),
-        "deciding": [row for claim in verdicts.claims for row in _deciding(results, claim)],
-        "pairs": [_pair(results, pair) for pair in pairs],
-        "lower": _lower(results, pairs),
-        "reachable": any(len(pairs) * it.difference.smallest_p < ALPHA for it in pairs),
+        "constants": _constants(results),
+        "primary": lambda v: _primary(results, verdicts, v),
+        "decided": decided(results, verdicts),
         "separation": verdicts.spread,
         "published": [
             _published(results, variant, measure)
@@ -92,24 +82,26 @@ def content(
     }
 
 
-def _constants(results: Results, verdicts: Verdicts) -> dict[str, Number]:
-    """Return the numbers of the rules, and what so many seeds and comparisons allow."""
-    smallest_p = max((pair.difference.smallest_p for pair in verdicts.pairs), default=1.0)
-    train_images = results.experiment.split.numbers()["train"]
+def _constants(results: Results) -> dict[str, Number]:
     all_seeds = parameter(results.name, "train.seeds")
     return {
-        "claims": Number.count(len(verdicts.claims), constant("rules", "decide")),
-        "pairs": Number.count(len(verdicts.pairs), *_planned(results)),
-        "least_seeds": Number.count(LEAST_SEEDS, constant("statistics", "LEAST_SEEDS")),
-        "margin": Number.percent(MARGIN, constant("rules", "MARGIN")),
-        "power": Number.percent(POWER, constant("statistics", "POWER")),
-        "smallest_p": Number.fixed(smallest_p, 4, all_seeds, form="smallest p of the sign flips"),
         "first_seed": Number.count(results.experiment.train.seeds[0], all_seeds),
         "first_image": Number.count(
             results.experiment.score.first + 1, parameter(results.name, "score.first")
         ),
-        "train_images": Number.count(train_images, parameter(results.name, "split.train")),
+        "train_images": Number.count(
+            results.experiment.split.numbers()["train"], parameter(results.name, "split.train")
+        ),
     }
+
+
+def _primary(results: Results, verdicts: Verdicts, variant: str) -> list[Number]:
+    """Return loss and accuracy of a variant with their intervals."""
+    where = logits(variant, results.name)
+    return [
+        Number.crossed(of[variant], digits, *where)
+        for of, digits in zip(verdicts.primary.values(), (4, 3), strict=True)
+    ]
 
 
 def _span(
@@ -167,73 +159,6 @@ def _drawn_anew(results: Results) -> dict[str, Number] | None:
         "maps": Number.count(len(maps), parameter(results.name, "variants")),
         "no_worse": Number.count(no_worse, *origin, form="count of maps"),
     }
-
-
-def _by_verdict(results: Results, claims: Sequence[Claim]) -> dict[str, Number | str]:
-    """Return the numbers of the claims that got each verdict."""
-    used = dict.fromkeys(source for origin in ORIGINS.values() for source in origin)
-    sources = (
-        *(Source(source.file.format("*"), source.key) for source in used),
-        constant("statistics", "LEAST_SEEDS"),
-        parameter(results.name, "train.seeds"),
-    )
-    found = {
-        verdict: ", ".join(str(claim.number) for claim in claims if claim.verdict == verdict)
-        for verdict in get_args(Verdict)
-    }
-    return {
-        verdict: Number(which, "numbers of the claims", sources) if which else "none"
-        for verdict, which in found.items()
-    }
-
-
-def _deciding(results: Results, claim: Claim) -> list[list[Number | str]]:
-    """Return a row for each number that decides a claim."""
-    rows: list[list[Number | str]] = []
-    for name, it in claim.numbers.items():
-        measure, _, rest = name.rpartition(": ")
-        parts = " − ".join(results.titles.get(part, part) for part in rest.split(" - "))
-        where, value = origins(it), it.value
-        p = Number.p(value.p_value, *where) if isinstance(value, Difference) else ""
-        label = f"{measure}: {parts}" if measure else parts
-        mean, detectable = Number.ranged(it.interval, 4, *where), _detectable(it.interval, where)
-        rows.append([f"claim {claim.number}", label, mean, p, detectable])
-    return rows
-
-
-def _planned(results: Results) -> tuple[Source, Source]:
-    """Return what the number of comparisons comes from."""
-    return constant("rules", "PAIRS"), parameter(results.name, "variants")
-
-
-def _pair(results: Results, pair: Pair) -> list[Number | str]:
-    """Return the row of a planned comparison."""
-    both = seeds(pair.first, ERROR) + seeds(pair.second, ERROR)
-    planned, it = _planned(results), pair.difference
-    return [
-        f"{results.titles[pair.first]} − {results.titles[pair.second]}",
-        Number.ranged(it.interval, 4, *both),
-        Number.p(it.p_value, *both),
-        Number.fixed(pair.adjusted_p, 3, *seeds("*", ERROR), *planned, form="p, adjusted by Holm"),
-        Number.fixed(it.probability, 2, *both, form="probability"),
-        _detectable(it.interval, (*both, *planned)),
-    ]
-
-
-def _detectable(found: Interval, origin: Sequence[Source]) -> Number | str:
-    form = "smallest detectable difference"
-    return "" if found.num_seeds < 2 else Number.fixed(found.detectable, 4, *origin, form=form)
-
-
-def _lower(results: Results, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return the comparisons that are significant, and what accuracy says of the same two."""
-    found = []
-    for pair in pairs:
-        if pair.lower:
-            higher = pair.second if pair.lower == pair.first else pair.first
-            titles = {"lower": results.titles[pair.lower], "higher": results.titles[higher]}
-            found.append(titles | results.gain(pair.lower, higher, "test.accuracy", 3))
-    return found
 
 
 def _published(results: Results, variant: str, measure: str) -> list[Number | str]:

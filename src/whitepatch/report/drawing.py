@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whitepatch.claims.statistics import Interval
+from whitepatch.claims.crossed import Crossed
 from whitepatch.figures.clean import channel_gates, clean_maps
 from whitepatch.figures.costs import costs
 from whitepatch.figures.emergence import emergence
@@ -24,7 +24,6 @@ from whitepatch.report.tables import (
     emergence_table,
     looking_maps,
     map_table,
-    mean_of,
     mixing_maps,
     own_maps,
     probe_tables,
@@ -48,6 +47,7 @@ def draw(
     maps: Saved,
     panel: Panel,
     hard: Sequence[Hard],
+    primary: Mapping[str, Mapping[str, Crossed]],
 ) -> dict[str, Figure]:
     """Draw the figures, by name, as far as the variants have what they show.
 
@@ -57,13 +57,14 @@ def draw(
         maps: Of each variant.
         panel: The pictures that are drawn, of the first seed.
         hard: The images with the highest losses.
+        primary: Loss and accuracy, by measure and variant.
     """
     titles, experiment = results.titles, results.experiment
     some = next(iter(maps.values()))
-    table, probes = seed_table(results), probe_tables(results)
+    probes = probe_tables(results)
     looking, mixing = looking_maps(results), mixing_maps(results)
     drawn = {
-        "errors": errors(table, titles, _intervals(table), _published(results)),
+        "errors": errors(seed_table(results), titles, primary),
         "learning_curves": learning_curves(histories, titles),
         "costs": costs(histories, titles, _teraflops(results)),
         "localization": localization(map_table(results), looking, titles),
@@ -124,24 +125,7 @@ def _mean_over_seeds(
     }
 
 
-def _intervals(table: pd.DataFrame) -> dict[str, dict[str, Interval]]:
-    return {
-        column: {
-            str(variant): mean_of(column, str(variant), seeds[column])
-            for variant, seeds in table.groupby("variant", sort=False)
-        }
-        for column in ("min_test_loss", "accuracy")
-    }
-
-
 def _teraflops(results: Results) -> dict[str, float]:
     """Return what an epoch of training takes each variant: forwards, and twice that backwards."""
     images = results.experiment.split.numbers()["train"]
     return {name: 3 * images * it["megaflops"] / 1e6 for name, it in results.metrics.items()}
-
-
-def _published(results: Results) -> dict[str, float]:
-    """Return the article's smallest test losses where the images are its own kind."""
-    if results.images["stand_in"]:
-        return {}
-    return {variant: it["min_test_loss"] for variant, it in results.published.items()}

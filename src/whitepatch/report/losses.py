@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from whitepatch.claims.crossed import Images
 from whitepatch.report.numbers import Number, Source, logits
 from whitepatch.report.results import Results
 
@@ -57,6 +58,17 @@ class Losses:
         return cls(
             list(maps), losses, (logits > 0) == patched, some["rows"], np.array(subjects), sources
         )
+
+    @property
+    def images(self) -> Images:
+        """Seed and scene of each image, [S * N].
+
+        Where all seeds test the same images, each is a scene of its own; where each has its own, of
+        a few scenes, it is what they show.
+        """
+        shared = (self.rows == self.rows[0]).all()
+        seeds = np.arange(len(self.rows)).repeat(self.rows.shape[1])
+        return Images(seeds, (self.rows if shared else self.subjects).ravel())
 
     def by_image(self) -> "pd.Series[float]":
         """Return the mean loss of each image over variants and the seeds that have it, by row."""

@@ -22,6 +22,22 @@ LEDGER = ("page", "place", "text", "form", "file", "key")
 """The columns of numbers.csv."""
 
 
+RATIOS = (
+    (0.05, "hardly anything beside"),
+    (0.15, "about a tenth of"),
+    (0.225, "about a fifth of"),
+    (0.29, "about a quarter of"),
+    (0.415, "about a third of"),
+    (0.585, "about half of"),
+    (0.71, "about two thirds of"),
+    (0.85, "about three quarters of"),
+    (0.95, "a little below"),
+    (1.05, "about the same as"),
+    (1.15, "a little above"),
+)
+"""Below which ratio, what it is called; from the last on it is told in digits."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Inputs of a number.
@@ -77,11 +93,6 @@ class Number:
         return cls(f"{100 * share:.0f} %", f"{form}, whole percent", sources)
 
     @classmethod
-    def p(cls, value: float, *sources: Source) -> "Number":
-        """A p-value of the sign-flip test."""
-        return cls.fixed(value, 3, *sources, form="p of the sign flips")
-
-    @classmethod
     def signed(cls, value: float, significant: int, *sources: Source) -> "Number":
         """A difference, with its sign, to so many significant digits."""
         form = f"difference, {significant} significant digits"
@@ -98,12 +109,10 @@ class Number:
         return cls(f"{mean} ± {values.std(ddof=1):.{digits}f}", form, sources)
 
     @classmethod
-    def ranged(
-        cls, interval: Interval, digits: int, *sources: Source, signed: bool = True
-    ) -> "Number":
+    def ranged(cls, interval: Interval, digits: int, *sources: Source) -> "Number":
         """`mean [low, high]`, or the mean alone where there is no interval."""
         ends = (interval.mean, interval.low, interval.high)
-        mean, low, high = (f"{x:{'+' if signed else ''}z.{digits}f}" for x in ends)
+        mean, low, high = (f"{x:z.{digits}f}" for x in ends)
         if np.isnan(interval.low):
             return cls(mean, f"mean of {interval.num_seeds} seeds, {digits} decimals", sources)
         form = f"mean [BCa interval] of {interval.num_seeds} seeds, {digits} decimals"
@@ -118,6 +127,16 @@ class Number:
         value, low, high = (f"{x:{sign}z.{digits}f}" for x in (found.value, found.low, found.high))
         form = f"value [crossed interval] of {found.num_seeds} seeds, {digits} decimals"
         return cls(f"{value} [{low}, {high}]", form, sources)
+
+    @classmethod
+    def times(cls, value: float, other: float, *sources: Source) -> "Number":
+        """How a number compares with another, both at least 0, in words that "that of" follows."""
+        if not value or not other:
+            words = "above zero, unlike" if value else "zero, unlike" if other else "zero, like"
+        else:
+            ratio = value / other
+            words = next((words for most, words in RATIOS if ratio < most), f"{ratio:.1f} times")
+        return cls(words, "ratio of two means", sources)
 
     def below(self, folder: str) -> "Number":
         """Return the number with its sources named from the folder above an experiment's."""

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from whitepatch import paths
-from whitepatch.claims.statistics import difference, interval
+from whitepatch.claims.statistics import interval
 from whitepatch.params import Experiment, Params, protocol
 from whitepatch.report.numbers import Number, Source, parameter, seeds
 
@@ -121,7 +121,7 @@ class Results:
     def ranged(self, variant: str, key: str, digits: int) -> Number:
         """Return the mean of what `seeds` returns, with its interval."""
         found = interval(self.seeds(variant, key), f"page: {key}, {variant}")
-        return Number.ranged(found, digits, *seeds(variant, key), signed=False)
+        return Number.ranged(found, digits, *seeds(variant, key))
 
     def total(self, variant: str, key: str, digits: int = 0) -> Number:
         """Return what the evaluation of a variant has but once: a count, if there are no digits."""
@@ -139,15 +139,6 @@ class Results:
     def shared(self, key: str, digits: int = 0) -> Number:
         """Return what is the same in every variant's file; it is read from the first."""
         return self.total(next(iter(self.metrics)), key, digits)
-
-    def gain(self, first: str, second: str, key: str, digits: int) -> dict[str, Number]:
-        """Return the mean `gain` of one variant over another, and its `p`, not adjusted."""
-        found = difference(self.seeds(first, key), self.seeds(second, key), f"{first} - {second}")
-        where = seeds(first, key) + seeds(second, key)
-        return {
-            "gain": Number.fixed(found.interval.mean, digits, *where, signed=True),
-            "p": Number.p(found.p_value, *where),
-        }
 
     def given(self, key: str) -> Number:
         """Return a parameter as it was given, in full."""

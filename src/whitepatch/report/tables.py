@@ -7,7 +7,6 @@ __all__ = [
     "feature_table",
     "looking_maps",
     "map_table",
-    "mean_of",
     "mixing_maps",
     "own_maps",
     "probe_tables",
@@ -20,12 +19,13 @@ from typing import Any
 
 import pandas as pd
 
-from whitepatch.claims.statistics import Interval, interval
+from whitepatch.claims.crossed import Crossed
+from whitepatch.claims.statistics import interval
 from whitepatch.maps.scores import SCORES
 from whitepatch.report.results import Results
 
-MEASURES = ("min_train_loss", "min_test_loss", "accuracy", "auc", "loss", "chosen_epoch")
-"""The article's two numbers; then accuracy, ROC-AUC and loss on test at the chosen epoch."""
+MEASURES = ("loss", "accuracy", "auc", "min_test_loss", "min_train_loss", "chosen_epoch")
+"""Loss, accuracy and ROC-AUC on test at the chosen epoch; then the article's two numbers."""
 
 ATTENTION = {
     "attention mean": "mean of heads",
@@ -49,24 +49,28 @@ def seed_table(results: Results) -> pd.DataFrame:
     )
 
 
-def comparison(results: Results) -> pd.DataFrame:
+def comparison(results: Results, primary: Mapping[str, Mapping[str, Crossed]]) -> pd.DataFrame:
     """Return one row a variant and measure: seeds, mean, standard deviation, least and most.
 
     The standard deviation is that of the seeds (n - 1), empty for one; `low` and `high` are the
-    ends of the 95 % interval of the mean, empty where `interval` gives none.
+    ends of a 95 % interval. It is that of `crossed`, over seeds and scenes, for loss and accuracy,
+    and that of `interval`, over seeds, for the rest; empty where there is none.
+
+    Args:
+        results: Of an experiment.
+        primary: Loss and accuracy, by measure and variant.
     """
     table = seed_table(results).melt(["variant", "seed"], list(MEASURES), "measure")
     values = table.groupby(["variant", "measure"], sort=False)["value"]
     summary = values.agg(["count", "mean", "std", "min", "max"])
-    means = {group: mean_of(str(group[1]), str(group[0]), seeds) for group, seeds in values}
-    summary["low"] = [means[group].low for group in summary.index]
-    summary["high"] = [means[group].high for group in summary.index]
+    found = []
+    for group, seeds in values:
+        variant, measure = map(str, group)
+        name = f"table of {measure}, {variant}"
+        crossed = primary[measure][variant] if measure in primary else None
+        found.append(crossed or interval(seeds.to_numpy(float), name))
+    summary["low"], summary["high"] = [it.low for it in found], [it.high for it in found]
     return summary.rename(columns={"count": "num_seeds"}).reset_index()
-
-
-def mean_of(measure: str, variant: str, seeds: "pd.Series[Any]") -> Interval:
-    """Return the mean of a variant's seeds with its interval, the same wherever it is shown."""
-    return interval(seeds.to_numpy(float), f"figure of {measure}, {variant}")
 
 
 def map_table(results: Results) -> pd.DataFrame:

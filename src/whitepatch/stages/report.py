@@ -44,13 +44,13 @@ def main(name: str) -> None:
     results = read(name, params)
     histories = {variant: pd.read_csv(paths.history(name, variant)) for variant in results.metrics}
     maps = {variant: np.load(paths.maps(name, variant)) for variant in results.metrics}
-    verdicts = judge(results, histories)
     raw = paths.raw(results.experiment.source)
     tests = [
         manifest.load(paths.split(name), raw, seed, "test")["test"]
         for seed in results.experiment.train.seeds
     ]
     losses = _losses(params, results.experiment, maps)
+    verdicts = judge(results, histories, losses)
     hard = _hard(params, results.experiment, losses, tests)
     brightest = Number.count(
         max(test.images.max() for test in tests),
@@ -60,7 +60,7 @@ def main(name: str) -> None:
 
     folder = paths.report(name)
     tables = {
-        "comparison": comparison(results),
+        "comparison": comparison(results, verdicts.primary),
         "scores": score_table(results),
         "learning_curves": curves(results, histories),
         "by_photograph": losses.table(),
@@ -68,12 +68,14 @@ def main(name: str) -> None:
     for file, table in tables.items():
         with replacing(folder / f"{file}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    write_json(folder / "claims.json", {"experiment": name} | as_json(verdicts))
+    claims = as_json(verdicts, results.titles)
+    write_json(folder / "claims.json", {"experiment": name, "claims": claims})
     with replacing(paths.summary(name)) as summaries:
         summaries.mkdir()
         for variant, numbers in summary(results).items():
             write_json(summaries / f"{variant}.json", numbers)
-    drawn = draw(results, histories, maps, _panel(params, results.experiment, tests[0]), hard)
+    panel = _panel(params, results.experiment, tests[0])
+    drawn = draw(results, histories, maps, panel, hard, verdicts.primary)
     with replacing(folder / "figures") as figures, replacing(folder / "vector") as vectors:
         figures.mkdir()
         vectors.mkdir()
@@ -81,7 +83,7 @@ def main(name: str) -> None:
             style.save(figure, figures / f"{key}.png", photographs=key in PHOTOGRAPHS)
             style.save_vector(figure, vectors / f"{key}.pdf")
     inputs = _inputs(results)
-    filled = content(results, histories, verdicts, losses, brightest, list(drawn), inputs)
+    filled = content(results, histories, verdicts, brightest, list(drawn), inputs)
     page.write(folder, "report", filled)
 
 

@@ -183,7 +183,7 @@ def _final(numbers: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _totals(name: str, comparison: pd.DataFrame) -> dict[str, float]:
-    """Return what an experiment amounts to: means, differences, and the intervals of both.
+    """Return what an experiment amounts to: means, what its claims speak of first, and intervals.
 
     What stands before the slash is a section of MLflow's charts.
     """
@@ -192,8 +192,9 @@ def _totals(name: str, comparison: pd.DataFrame) -> dict[str, float]:
         label = f"{row['variant']} {row['measure']}"
         totals |= _with_interval("summary", label, row)
     claims = json.loads((paths.report(name) / "claims.json").read_text(encoding="utf-8"))
-    for pair in claims["pairs"]:
-        totals |= _with_interval("difference", f"{pair['first']} - {pair['second']}", pair)
+    for claim in claims["claims"]:
+        first = claim["statements"][0]
+        totals |= _with_interval("claim", claim["id"], first | {"mean": first["value"]})
     return totals
 
 
