@@ -17,7 +17,7 @@ from whitepatch.report.numbers import Number, Source
 from whitepatch.report.verdicts import judge, origins
 
 ARXIV = ("1512.04150", "1610.02391", "2011.08891", "1703.01365", "1908.04211", "2004.05916")
-ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "MD5", "Conv1d", *ARXIV, ".1f", "%d")
+ALLOWED = ("STL-10", "95 %", "|2 AUC − 1|", "24×24", "4×4", "MD5", "Conv1d", *ARXIV, ".1f", "%d")
 """What templates may say in digits."""
 
 MAY_STAY = (
