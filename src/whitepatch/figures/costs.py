@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from whitepatch.figures import palette, style
 
@@ -30,6 +30,9 @@ def costs(
         by_cost.plot(losses.index * epoch[variant], losses, **look)
     by_epoch.set(xlabel="epoch", ylabel="test loss (nats)", yscale="log")
     by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
+    by_epoch.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    by_epoch.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    by_epoch.yaxis.set_minor_formatter(NullFormatter())
     by_cost.set(xlabel="training (TFLOP)")
     figure.legend(loc="outside lower center", ncols=4)
     return figure

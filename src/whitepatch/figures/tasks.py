@@ -37,11 +37,12 @@ def tasks(found: Sequence[Task], titles: Mapping[str, str]) -> Figure:
         titles: What to call each variant, in the order from top to bottom.
     """
     names = [name for name in titles if any(name in task.seeds for task in found)]
-    figure = style.new(2.6 + 2.9 * max(len(found), 1), 1.6 + 0.42 * max(len(names), 1))
+    figure = style.new(2.6 + 2.9 * max(len(found), 1), 1.5 + 0.42 * max(len(names), 1))
     row = figure.subplots(1, max(len(found), 1), sharey=True, squeeze=False)[0]
     if not found:
         row[0].text(0.5, 0.5, "no task has been asked", ha="center", va="center")
         return figure
+    ceilings = any(task.ceiling is not None for task in found)
     for axes, task in zip(row, found, strict=True):
         axes.axvline(0.5, color=style.INK, ls=":", lw=1.2)
         if task.ceiling is not None:
@@ -63,7 +64,7 @@ def tasks(found: Sequence[Task], titles: Mapping[str, str]) -> Figure:
             axes.plot(seeds.mean(), place, "|", color=colour, ms=16, mew=3)
             axes.plot(seeds, np.full(len(seeds), place), "o", color=colour, ms=4.5, alpha=0.6)
         axes.set(xlim=(0.4, 1.02), xlabel="test accuracy")
-        axes.set_title(task.title, pad=40)
+        axes.set_title(task.title, pad=40 if ceilings else 12)
     row[0].set(yticks=range(len(names)), yticklabels=[titles[name] for name in names])
     row[0].set_ylim(len(names) - 0.5, -0.6)
     return figure

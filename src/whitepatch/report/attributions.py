@@ -21,7 +21,7 @@ def attributed(results: Results) -> dict[str, Any]:
     """Return what the section is filled with; all scores are pixel AUCs.
 
     Returns:
-        `pictures`: how many of a seed. `trained` and `untrained`: a table with a row a variant, as
+        `pictures`: the most of a seed. `trained` and `untrained`: a table with a row a variant, as
         `head` and `rows`; that of the trained has the error of completeness, too. `attending`: rows
         of the variants that attend between cells. `undefined`: the variants without CAM. `spans`:
         by network and map, the lowest and the highest mean of the variants that have it.
@@ -31,7 +31,7 @@ def attributed(results: Results) -> dict[str, Any]:
     return {
         **{who: _table(results, who) for who in WHO},
         "attending": [_attending(results, variant) for variant in attending],
-        "pictures": results.common("attributions.num_pictures", 0),
+        "pictures": _most(results, "attributions.num_pictures"),
         "undefined": [t for v, t in results.titles.items() if not results.has(v, "evidence")],
         "spans": {
             who: {
@@ -61,6 +61,12 @@ def _table(results: Results, who: str) -> dict[str, Any]:
             for variant, title in results.titles.items()
         ],
     }
+
+
+def _most(results: Results, key: str) -> Number:
+    first = next(iter(results.metrics))
+    most = int(results.seeds(first, key).max())
+    return Number.count(most, *seeds(first, key), form="highest of the seeds")
 
 
 def _names(results: Results, variant: str, who: str = "trained") -> list[str]:

@@ -102,15 +102,20 @@ class Questions:
         there = self.sweeps.get("size")
         return sorted(there.table["patch.size"].unique()) if there else []
 
-    def learned(self, variant: str) -> list[Number]:
-        """Return how many seeds have learned at all, size by size."""
-        table = self.sweeps["size"].table
-        some = table[table["variant"] == variant]
-        where = Source("sweeps/size.csv", "train_loss")
-        return [
-            Number.count(int((some[some["patch.size"] == it]["train_loss"] < LEARNED).sum()), where)
-            for it in self.sizes()
-        ]
+    def learned(self, variant: str, levels: Mapping[str, float]) -> Number:
+        """Return how many seeds have learned patches of a size at all."""
+        sweep = self.sweeps["size"]
+        losses = sweep.table["train_loss"].to_numpy()[sweep.rows(variant, **levels)]
+        return Number.count(int((losses < LEARNED).sum()), Source("sweeps/size.csv", "train_loss"))
+
+    def learned_by_size(self, variant: str) -> list[Number]:
+        """Return the same, size by size."""
+        return [self.learned(variant, {"patch.size": it}) for it in self.sizes()]
+
+    def num_seeds(self, sweep: str) -> Number:
+        """Return how many seeds a sweep has."""
+        number = self.sweeps[sweep].table["seed"].nunique()
+        return Number.count(number, Source(f"sweeps/{sweep}.csv", "seed"))
 
     def predictions(self) -> list[list[str | Number]]:
         """Return a row for each prediction: its text, outcome, numbers, and adjusted p."""
