@@ -31,7 +31,7 @@ def test_a_variant_is_called_as_its_own_file_says():
 
 def test_without_sweeps_there_is_no_answer(results):
     page = index(results).markdown
-    assert "Must" not in page
+    assert "**Must" not in page
     assert "predicted" not in page
     assert "## All experiments" in page
 
@@ -41,7 +41,7 @@ def test_what_holds_is_said_and_no_more(results, sizes):
     assert "whatever selects brings it back" in said
     assert "None with attention is better than a maximum" in said
     assert "Not told" not in said
-    assert "compared" not in said
+    assert "**Must places" not in said
     blind = SIX | {"mha_uniform": right(0.7)}
     said = sentences(results, swept("size", blind, SIZES))
     assert "hides what is small" not in said
