@@ -85,6 +85,7 @@ def test_every_number_of_the_page_is_of_a_sweep(results, sizes):
     assert {"sweeps/size.npz", "sweeps/size.csv"} <= files
     found = sizes.accuracy("cbam", levels={"patch.size": 4.0})
     assert f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]" in page.markdown
+    assert f"CBAM, channel gate {found.value:.2f}." in page.markdown
     learned = page.markdown.partition("| seeds that learned |")[2]
     assert "| CNN, maximum | 5 | 0 |" in learned
 

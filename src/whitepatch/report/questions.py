@@ -93,6 +93,11 @@ class Questions:
         found = self.sweeps[sweep].accuracy(variant, levels=levels)
         return Number.crossed(found, 2, Source(f"sweeps/{sweep}.npz", "logits"))
 
+    def reached(self, sweep: str, variant: str, levels: Mapping[str, float]) -> Number:
+        """Return the same without its interval."""
+        found = self.sweeps[sweep].accuracy(variant, levels=levels)
+        return Number.fixed(found.value, 2, Source(f"sweeps/{sweep}.npz", "logits"))
+
     def by_size(self, variant: str) -> list[Number]:
         """Return the test accuracy of a variant, size by size."""
         return [self.accuracy("size", variant, **{"patch.size": it}) for it in self.sizes()]
