@@ -125,4 +125,3 @@ def test_a_network_that_adds_up_has_the_steeper_slope(monkeypatch):
     found = measured({"threshold": sweep})(Quantity("threshold", "cnn", "cbam", "slope"))
     assert found.value == pytest.approx(steep - flat)
     assert found.high < 0
-    assert list(sweep.thresholds("cbam")) == [4, 8, 16, 32]

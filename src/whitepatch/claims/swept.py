@@ -78,14 +78,6 @@ class Swept:
         # the sweep alone names the resamples: all variants are seen in the same ones
         return crossed(right.ravel(), self.tested(variant, levels), self.name)
 
-    def thresholds(self, variant: str) -> dict[int, float]:
-        """Return the contrast that a variant needs, by size; see `claims.threshold`."""
-        sizes, contrasts, areas = self._areas(variant, None)
-        return {
-            int(size): threshold(contrasts, of_size[0])
-            for size, of_size in zip(sizes, areas, strict=True)
-        }
-
     def slopes(self, variant: str) -> Floats:
         """Return the slope of log threshold over log area: as measured, then of REFITS resamples.
 
